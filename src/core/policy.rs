@@ -1,0 +1,231 @@
+//! A tenant's isolation policy and the snapshot of all of them, in the form decisions read.
+//!
+//! Invariant: a policy is compact and immutable; entries are sorted by tenant, so a lookup costs
+//! the same however many tenants or entries there are (it grows with their logarithm). The wire
+//! document is read and checked at the edge, in `policies/document.rs`.
+
+use imbl::HashMap;
+use std::sync::Arc;
+
+use super::tenant::TenantId;
+
+/// Seconds since 1970-01-01T00:00:00Z. The core is told the time; it never asks.
+pub type UnixSeconds = i64;
+
+/// Most allowlist entries a policy may hold (the service's own limit).
+pub const MAX_ENTRIES: usize = 500;
+
+/// Tenant isolation On or Off for one tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Everything cross-tenant is blocked but for the allowlist.
+    On,
+    /// Nothing is blocked; entries may be edited and act once isolation is On.
+    Off,
+}
+
+/// What a policy that is On does with connections that carry no client tenant id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WithoutClientTenant {
+    /// They may sign in to this tenant.
+    Allow,
+    /// They may not (the default).
+    Block,
+}
+
+/// Whether a block takes effect or is only recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// A block withholds the reply.
+    Enforce,
+    /// Everything is evaluated and recorded, nothing is withheld.
+    ReportOnly,
+}
+
+impl Mode {
+    /// The word used in configuration and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::ReportOnly => "report-only",
+        }
+    }
+}
+
+/// The way a connection crosses a tenant's border, seen from that tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// A foreign tenant's connection signs in here.
+    Inbound,
+    /// This tenant's connection signs in elsewhere.
+    Outbound,
+}
+
+impl Direction {
+    /// The word used in policies, answers and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+        }
+    }
+}
+
+/// Whom an allowlist entry names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// Every tenant (`*` in the document).
+    Any,
+    /// One tenant.
+    Tenant(TenantId),
+}
+
+/// One allowlist entry (rule). Both directions false is kept and allows nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// Whom it names.
+    pub subject: Subject,
+    /// The named tenant's connections may sign in here.
+    pub inbound: bool,
+    /// This tenant's connections may sign in there.
+    pub outbound: bool,
+    /// The entry stops acting at this time.
+    pub expires_on: Option<UnixSeconds>,
+}
+
+impl Entry {
+    fn allows(&self, direction: Direction, now: UnixSeconds) -> bool {
+        let in_force = self.expires_on.is_none_or(|end| now < end);
+        in_force
+            && match direction {
+                Direction::Inbound => self.inbound,
+                Direction::Outbound => self.outbound,
+            }
+    }
+}
+
+/// One tenant's policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// On or Off.
+    pub isolation: Isolation,
+    /// The tenant's choice for connections without a client tenant id.
+    pub without_client_tenant: WithoutClientTenant,
+    /// This tenant's own mode.
+    pub mode: Mode,
+    /// Which text of the policy this is; recorded with every decision that used it.
+    pub version: Version,
+    /// Sorted, by subject first: `*`, then tenants. Wholly, so that which of two equal entries is
+    /// recorded does not depend on their order in the document.
+    entries: Box<[Entry]>,
+}
+
+/// Identifies the text a policy was read from: the first 64 bits of its SHA-256.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version(pub u64);
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl Policy {
+    /// Builds a policy from entries in any order.
+    pub fn new(
+        isolation: Isolation,
+        without_client_tenant: WithoutClientTenant,
+        mode: Mode,
+        version: Version,
+        mut entries: Vec<Entry>,
+    ) -> Self {
+        entries.sort_unstable();
+        Self {
+            isolation,
+            without_client_tenant,
+            mode,
+            version,
+            entries: entries.into_boxed_slice(),
+        }
+    }
+
+    /// The most permissive matching entry: any one that names `other` (or `*`), acts in
+    /// `direction` and has not expired. An entry that names the tenant is preferred for the
+    /// record; the decision is the same.
+    pub fn rule_for(
+        &self,
+        other: TenantId,
+        direction: Direction,
+        now: UnixSeconds,
+    ) -> Option<&Entry> {
+        let find = |subject: Subject| {
+            let first = self.entries.partition_point(|entry| entry.subject < subject);
+            self.entries
+                .iter()
+                .skip(first)
+                .take_while(move |entry| entry.subject == subject)
+                .find(|entry| entry.allows(direction, now))
+        };
+        find(Subject::Tenant(other)).or_else(|| find(Subject::Any))
+    }
+
+    /// All entries, sorted by subject.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+}
+
+/// What the store knows of one tenant's policy.
+#[derive(Clone, Copy, Debug)]
+pub enum Record<'a> {
+    /// The store confirmed that there is no record.
+    Absent,
+    /// The policy in force.
+    Present(&'a Policy),
+    /// There is a record, but no version of it could ever be read.
+    Unreadable,
+}
+
+/// All policies at one moment. A decision takes one snapshot and reads both sides from it.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    records: HashMap<TenantId, Option<Arc<Policy>>>,
+}
+
+impl Snapshot {
+    /// What is known of `tenant`.
+    pub fn get(&self, tenant: TenantId) -> Record<'_> {
+        match self.records.get(&tenant) {
+            None => Record::Absent,
+            Some(None) => Record::Unreadable,
+            Some(Some(policy)) => Record::Present(policy),
+        }
+    }
+
+    /// Puts a policy in force.
+    pub fn insert(&mut self, tenant: TenantId, policy: Arc<Policy>) {
+        self.records.insert(tenant, Some(policy));
+    }
+
+    /// Notes a record that cannot be read. A policy in force stays: the last good one acts.
+    pub fn insert_unreadable(&mut self, tenant: TenantId) {
+        self.records.entry(tenant).or_insert(None);
+    }
+
+    /// Forgets a tenant: its absence is confirmed.
+    pub fn remove(&mut self, tenant: TenantId) {
+        self.records.remove(&tenant);
+    }
+
+    /// How many tenants have a record.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether no tenant has a record.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+}

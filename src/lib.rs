@@ -1,0 +1,27 @@
+//! Tidegate: an OAuth token-exchange gateway that enforces tenant isolation.
+//!
+//! Read [`core::isolation`] for the rule and [`exchange`] for one request, top to bottom.
+
+pub mod admin;
+pub mod app;
+pub mod audit;
+pub mod cli;
+pub mod config;
+pub mod core;
+pub mod discovery;
+pub mod domains;
+pub mod exchange;
+pub mod gateway;
+pub mod headers;
+pub mod listener;
+pub mod metrics;
+pub mod policies;
+pub mod problem;
+pub mod proxy;
+pub mod refusal;
+pub mod relay;
+pub mod reply;
+pub mod telemetry;
+pub mod tls;
+pub mod upstream;
+pub mod withheld;
