@@ -1,0 +1,140 @@
+//! Everything the rows are played on: certificates, policies, configuration, providers and the
+//! gateway.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use tidegate_mock::tls::{Ca, LOCAL_NAMES};
+use tidegate_mock::{MockIdp, Options};
+
+use crate::Failure;
+use crate::client::Client;
+use crate::gateway::Gateway;
+use crate::policies::{PROBE, Policy};
+
+/// The set stage. Fields are dropped in this order: the gateway ends before its files go.
+pub(crate) struct Stage {
+    pub(crate) gateway: Gateway,
+    pub(crate) entra: MockIdp,
+    pub(crate) devops: MockIdp,
+    pub(crate) client: Client,
+    directory: TempDir,
+}
+
+impl Stage {
+    /// Writes the files, starts the providers and the gateway.
+    pub(crate) async fn set(binary: &Path) -> Result<Self, Failure> {
+        let directory = tempfile::Builder::new()
+            .prefix("tidegate-demo-")
+            .tempdir()?;
+        let ca = Arc::new(Ca::new()?);
+        let entra = MockIdp::start(Options::entra().ca(Arc::clone(&ca))).await?;
+        let devops = MockIdp::start(Options::azure_devops().ca(Arc::clone(&ca))).await?;
+        let certificate = ca.server(LOCAL_NAMES)?;
+        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text);
+        write("ca.pem", ca.pem())?;
+        write("gateway.pem", &certificate.certificate_pem)?;
+        write("gateway.key", &certificate.key_pem)?;
+        write("tidegate.toml", &configuration(&entra, &devops))?;
+        std::fs::create_dir(directory.path().join("policies"))?;
+        Policy::off(PROBE).write(&directory.path().join("policies"))?;
+        let gateway = Gateway::start(binary, &directory.path().join("tidegate.toml")).await?;
+        let client = Client::new(ca.pem())?;
+        Ok(Self {
+            gateway,
+            entra,
+            devops,
+            client,
+            directory,
+        })
+    }
+
+    /// The directory the gateway reads policies from.
+    pub(crate) fn policies(&self) -> PathBuf {
+        self.directory.path().join("policies")
+    }
+
+    /// The certificate authority of the gateway and the providers.
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.directory.path().join("ca.pem")
+    }
+}
+
+/// A gateway shared by many tenants: the platform names the creator in a header, from the loopback
+/// only.
+fn configuration(entra: &MockIdp, devops: &MockIdp) -> String {
+    format!(
+        r#"mode = "enforce"
+
+[listen]
+address = "127.0.0.1:0"
+workers = 2
+[listen.tls]
+certificate = "gateway.pem"
+key = "gateway.key"
+
+[admin]
+address = "127.0.0.1:0"
+
+[policies]
+directory = "policies"
+
+[trust]
+peers = ["loopback"]
+
+[providers.entra]
+kind = "entra"
+cloud = "public"
+authority = "{entra}"
+ca = "ca.pem"
+
+[providers.azure-devops]
+kind = "other"
+authority = "{devops}"
+ca = "ca.pem"
+
+[[routes]]
+name = "token"
+kind = "token"
+provider = "entra"
+path = "/{{tenant}}/oauth2/v2.0/token"
+creator = [{{ header = "x-ms-client-tenant-id" }}]
+
+[[routes]]
+name = "token-v1"
+kind = "token"
+provider = "entra"
+path = "/{{tenant}}/oauth2/token"
+creator = [{{ header = "x-ms-client-tenant-id" }}]
+
+[[routes]]
+name = "discovery"
+kind = "discovery"
+provider = "entra"
+path = "/{{tenant}}/v2.0/.well-known/openid-configuration"
+
+[[routes]]
+name = "authorize"
+kind = "relay"
+provider = "entra"
+path = "/{{tenant}}/oauth2/v2.0/authorize"
+
+[[routes]]
+name = "keys"
+kind = "relay"
+provider = "entra"
+path = "/{{tenant}}/discovery/v2.0/keys"
+
+[[routes]]
+name = "azure-devops"
+kind = "token"
+provider = "azure-devops"
+path = "/oauth2/token"
+connector = "visualstudioteamservices"
+creator = [{{ header = "x-ms-client-tenant-id" }}]
+"#,
+        entra = entra.url(),
+        devops = devops.url(),
+    )
+}
