@@ -1,0 +1,141 @@
+//! `check`: the configuration and all policies, and every problem of both at once.
+
+mod summary;
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use self::summary::Summary;
+use super::output::{count, print, tell, tell_problems};
+use super::{CheckArgs, Exit, find};
+use crate::config::{self, Config, Warning};
+use crate::policies::directory::{self, Loaded};
+use crate::problem::Problem;
+use crate::tls;
+
+pub(super) fn run(args: &CheckArgs) -> Exit {
+    let file = match find::config(&args.config) {
+        Ok(file) => file,
+        Err(searched) => return tell(&searched, Exit::Wrong),
+    };
+    match (look(&file), args.json) {
+        (Ok(summary), false) => print(&summary.to_string(), Exit::Done),
+        (Ok(summary), true) => print_json(&summary, Exit::Done),
+        (Err(problems), false) => tell_problems(&problems),
+        (Err(problems), true) => {
+            let summary = count(&problems);
+            print_json(
+                &Faults {
+                    valid: false,
+                    summary,
+                    problems: &problems,
+                },
+                Exit::Wrong,
+            )
+        }
+    }
+}
+
+/// What `--json` prints if anything is wrong.
+#[derive(Serialize)]
+struct Faults<'p> {
+    valid: bool,
+    summary: String,
+    problems: &'p [Problem],
+}
+
+fn print_json(value: &impl Serialize, exit: Exit) -> Exit {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => print(&format!("{text}\n"), exit),
+        Err(error) => tell(&error.to_string(), Exit::Failed),
+    }
+}
+
+/// Looks at everything that `serve` would read.
+fn look(file: &Path) -> Result<Summary, Vec<Problem>> {
+    let config = config::load(file);
+    // The directory is looked at even if the configuration is wrong. One that is not there is a
+    // problem of the configuration, and told with it.
+    let directory = config::policy_directory(file).filter(|directory| directory.is_dir());
+    let policies = directory.as_deref().map(directory::load).transpose();
+    let config = config.and_then(|config| match tls_problems(file, &config) {
+        problems if problems.is_empty() => Ok(config),
+        problems => Err(problems),
+    });
+    match (config, policies) {
+        (Ok(config), Ok(Some(loaded))) => {
+            let warnings = warnings(&config, &loaded);
+            Ok(Summary::of(file, &config, loaded.snapshot.len(), warnings))
+        }
+        (config, policies) => {
+            let config = config.err().unwrap_or_default();
+            Err(config
+                .into_iter()
+                .chain(policies.err().unwrap_or_default())
+                .collect())
+        }
+    }
+}
+
+/// What only building the TLS stack tells: a key that belongs to another certificate, an
+/// authority that rustls does not take.
+fn tls_problems(file: &Path, config: &Config) -> Vec<Problem> {
+    tls::install_provider();
+    let problem = |key: String, found: String, expected: &str| Problem {
+        file: file.to_owned(),
+        key,
+        found,
+        expected: expected.to_owned(),
+    };
+    let listen = config
+        .listen
+        .tls
+        .as_ref()
+        .and_then(|files| tls::acceptor(files).err());
+    let listen = listen.map(|found| {
+        let expected = "a certificate, the key that belongs to it, and authorities";
+        problem("listen.tls".to_owned(), found, expected)
+    });
+    let providers = config.providers().into_iter().filter_map(|provider| {
+        let found = tls::connector(provider.ca.as_deref()).err()?;
+        Some(problem(
+            format!("providers.{}.ca", provider.name),
+            found,
+            "authorities",
+        ))
+    });
+    listen.into_iter().chain(providers).collect()
+}
+
+/// What is allowed and should not go unnoticed, in the configuration and in the directory.
+fn warnings(config: &Config, loaded: &Loaded) -> Vec<Warning> {
+    let ignored = loaded
+        .ignored
+        .iter()
+        .filter(|path| !is_hidden(path))
+        .map(|path| Warning {
+            key: path.display().to_string(),
+            text: "ignored: not a file named <tenant-id>.json".to_owned(),
+        });
+    // Everything in the directory could be read a moment ago.
+    let documents = directory::documents(&config.policies.directory).unwrap_or_default();
+    let report_only = documents.iter().filter_map(|(tenant, document)| {
+        let report_only = document.properties.report_only == Some(true);
+        report_only.then(|| Warning {
+            key: format!("policy of {tenant}"),
+            text: "reportOnly: what it blocks is recorded and not withheld".to_owned(),
+        })
+    });
+    config::warnings(config)
+        .into_iter()
+        .chain(ignored)
+        .chain(report_only)
+        .collect()
+}
+
+/// Kubernetes keeps a mounted volume's versions in hidden directories.
+fn is_hidden(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}

@@ -1,0 +1,284 @@
+//! The configuration, always valid: what the rest of the program is built from.
+//!
+//! Invariant: a [`Config`] exists only if every problem in its file was mended; `config/read.rs`
+//! turns the TOML text into it and collects all problems on the way.
+
+mod read;
+pub mod template;
+mod warning;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, Uri};
+
+use crate::core::isolation::{self, OnUndetermined};
+use crate::core::policy::{Isolation, Mode};
+use crate::core::tenant::TenantId;
+use crate::core::token::issuer::Issuers;
+
+pub use read::{load, parse, policy_directory};
+pub use template::Template;
+pub use warning::{Warning, warnings};
+
+/// A whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The gateway's mode.
+    pub mode: Mode,
+    /// The data plane's listener.
+    pub listen: Listen,
+    /// The admin listener's address (plain HTTP).
+    pub admin: SocketAddr,
+    /// Where policies come from.
+    pub policies: Policies,
+    /// Where audit records go.
+    pub audit: AuditOutput,
+    /// Operational logs.
+    pub log: Log,
+    /// Bounds.
+    pub limits: Limits,
+    /// Who may name a creator in a header.
+    pub trust: Trust,
+    /// Routes, in the operator's order; the first match wins.
+    pub routes: Vec<Arc<Route>>,
+}
+
+impl Config {
+    /// The providers that routes lead to, each once.
+    pub fn providers(&self) -> Vec<&Provider> {
+        let mut providers: Vec<&Provider> = Vec::new();
+        for route in &self.routes {
+            if !providers
+                .iter()
+                .any(|known| known.name == route.provider.name)
+            {
+                providers.push(&route.provider);
+            }
+        }
+        providers
+    }
+}
+
+/// The data plane's listener.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// Address to bind; port 0 lets the system choose.
+    pub address: SocketAddr,
+    /// Threads that serve, each with a runtime and a listening socket of its own.
+    pub workers: usize,
+    /// The base URL that discovery documents name (`https://host[:port]`, no path). None: the
+    /// scheme and authority of the request.
+    pub public_url: Option<Uri>,
+    /// TLS; none means plain HTTP/1.1.
+    pub tls: Option<ListenTls>,
+}
+
+/// TLS towards clients.
+#[derive(Clone, Debug)]
+pub struct ListenTls {
+    /// PEM chain.
+    pub certificate: PathBuf,
+    /// PEM private key.
+    pub key: PathBuf,
+    /// PEM authorities of client certificates; set, a client certificate is required.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Where policies come from.
+#[derive(Clone, Debug)]
+pub struct Policies {
+    /// A directory with one `<tenant-id>.json` per tenant.
+    pub directory: PathBuf,
+    /// What a tenant without a record counts as.
+    pub absent: Isolation,
+}
+
+/// Where audit records go, one JSON line each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuditOutput {
+    /// Appended to a file.
+    File(PathBuf),
+    /// Standard output.
+    Stdout,
+}
+
+/// Operational logs; always on standard error.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// A level of `tracing`, like `info`.
+    pub level: String,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Bounds. Sizes in bytes.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Largest request body.
+    pub request_body: usize,
+    /// Largest reply body, before and after decoding.
+    pub reply_body: usize,
+    /// Largest header block of a request.
+    pub header_bytes: usize,
+    /// Open connections at once.
+    pub connections: usize,
+    /// Exchanges under way at once.
+    pub in_flight: usize,
+    /// Accept to end of the TLS handshake.
+    pub handshake_timeout: Duration,
+    /// First byte of a request to the end of its headers; idle keep-alive as well.
+    pub header_timeout: Duration,
+    /// A request's body.
+    pub body_timeout: Duration,
+    /// Connecting to a provider, TLS included.
+    pub connect_timeout: Duration,
+    /// One upstream exchange in all: connect to last byte.
+    pub upstream_timeout: Duration,
+    /// How long exchanges under way may take to finish after SIGTERM.
+    pub drain_timeout: Duration,
+}
+
+/// Who may name a creator in a header.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    /// Networks whose peers are believed.
+    pub peers: Vec<Network>,
+    /// DNS or URI names of client certificates that are believed.
+    pub client_certificates: Vec<String>,
+}
+
+/// An address range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// First address.
+    pub address: IpAddr,
+    /// Length of the prefix in bits.
+    pub prefix: u8,
+}
+
+impl Network {
+    /// Whether `peer` is in the range. An IPv4 address mapped into IPv6 counts as IPv4.
+    pub fn contains(&self, peer: IpAddr) -> bool {
+        let bits = |address: IpAddr| match address {
+            IpAddr::V4(v4) => (u128::from(v4.to_bits()) << 96, true),
+            IpAddr::V6(v6) => (v6.to_bits(), false),
+        };
+        let ((own, own_v4), (other, other_v4)) = (bits(self.address), bits(peer.to_canonical()));
+        let mask = u128::MAX
+            .checked_shl(128 - u32::from(self.prefix))
+            .unwrap_or(0);
+        own_v4 == other_v4 && own & mask == other & mask
+    }
+}
+
+/// An identity provider.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Entra, or not.
+    pub kind: isolation::Provider,
+    /// Where to connect: scheme and authority, no path.
+    pub authority: Uri,
+    /// Where TCP goes, if not to the authority's own host: needed where that name resolves to
+    /// this gateway.
+    pub connect: Option<(String, u16)>,
+    /// PEM authorities that sign its certificate; none means the built-in Mozilla roots.
+    pub ca: Option<PathBuf>,
+    /// The issuers whose tokens name a tenant on this provider's routes.
+    pub issuers: Issuers,
+    /// Rule 6's choice.
+    pub undetermined: OnUndetermined,
+}
+
+/// A route.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its name in records, unique.
+    pub name: Arc<str>,
+    /// What it does.
+    pub kind: RouteKind,
+    /// Whom it forwards to.
+    pub provider: Arc<Provider>,
+    /// The request's host (no port, lower case); none matches any.
+    pub host: Option<String>,
+    /// The request's path.
+    pub path: Template,
+    /// The provider's path, filled in from the request's.
+    pub upstream_path: Template,
+    /// Where the connector's label comes from.
+    pub connector: Connector,
+    /// Where the creator is told, in this order.
+    pub creator: Vec<CreatorSource>,
+    /// Whether cookies travel.
+    pub cookies: Cookies,
+}
+
+/// What a route does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteKind {
+    /// OpenID metadata, with every token-returning endpoint rewritten to the gateway.
+    Discovery,
+    /// A path declared to carry no tokens.
+    Relay {
+        /// Methods that are forwarded.
+        methods: Vec<http::Method>,
+    },
+    /// A token endpoint.
+    Token,
+}
+
+impl RouteKind {
+    /// The word used in configuration, logs and metrics.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Discovery => "discovery",
+            Self::Relay { .. } => "relay",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// A label in records, never part of a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Connector {
+    /// Fixed by the route.
+    Fixed(String),
+    /// From a request header.
+    Header(HeaderName),
+    /// None.
+    None,
+}
+
+/// A place where the creator tenant is told. (The creator's verified bearer token joins these
+/// with the connection routes.)
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CreatorSource {
+    /// The tenant that the gateway serves.
+    Fixed(TenantId),
+    /// A header, believed from trusted peers.
+    Header(HeaderName),
+    /// A named segment of the path.
+    Path(String),
+}
+
+/// Whether cookies travel between the client and the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cookies {
+    /// Both ways.
+    Relay,
+    /// Neither way.
+    Strip,
+}

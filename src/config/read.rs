@@ -1,0 +1,167 @@
+//! Reads the configuration: TOML text to a [`Config`], or every problem that is in the way.
+//!
+//! Invariant: nothing here stops at the first problem; a value that could not be read is replaced
+//! by a default so that what depends on it is still looked at, and no [`Config`] comes of it.
+
+mod file;
+mod limits;
+mod listen;
+mod network;
+mod providers;
+mod routes;
+mod section;
+mod value;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use self::section::{Report, Section};
+use self::value::{Wrong, choice};
+use super::{AuditOutput, Config, Log, LogFormat, Policies};
+use crate::core::policy::{Isolation, Mode};
+use crate::problem::Problem;
+
+const ROOT: &[&str] = &[
+    "mode",
+    "listen",
+    "admin",
+    "policies",
+    "audit",
+    "log",
+    "limits",
+    "trust",
+    "providers",
+    "routes",
+];
+
+/// The default policy directory, beside the file.
+const POLICIES: &str = "policies";
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Reads a configuration file. Paths in it are relative to it.
+///
+/// # Errors
+/// Every problem of the file, and of the files and directories that it names.
+pub fn load(file: &Path) -> Result<Config, Vec<Problem>> {
+    let unreadable = |found: String| {
+        let report = Report::new(file);
+        report.add("", Wrong::new(found, "a readable TOML file"));
+        report.into_problems()
+    };
+    let bytes =
+        fs::read(file).map_err(|error| unreadable(format!("a file {}", file::why(&error))))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| unreadable("a file that is not UTF-8".to_owned()))?;
+    parse(&text, file)
+}
+
+/// The policy directory that a file names, however wrong the rest of it is; so that one look can
+/// tell of every problem in both.
+pub fn policy_directory(file: &Path) -> Option<PathBuf> {
+    let table: Table = fs::read_to_string(file).ok()?.parse().ok()?;
+    let named = table
+        .get("policies")
+        .and_then(|policies| policies.get("directory"));
+    let directory = named.map_or(Some(POLICIES), Value::as_str)?;
+    Some(Report::new(file).resolve(directory))
+}
+
+/// Reads a configuration's text as if it stood in `file`.
+///
+/// # Errors
+/// Every problem of the text, and of the files and directories that it names.
+pub fn parse(text: &str, file: &Path) -> Result<Config, Vec<Problem>> {
+    let report = Report::new(file);
+    let config = match text.parse::<Table>() {
+        Ok(table) => Some(config(&Section::open(
+            &report,
+            String::new(),
+            Some(&table),
+            ROOT,
+        ))),
+        Err(error) => {
+            report.add("", syntax(text, &error));
+            None
+        }
+    };
+    let problems = report.into_problems();
+    config.filter(|_| problems.is_empty()).ok_or(problems)
+}
+
+fn config(root: &Section<'_>) -> Config {
+    let modes = choice(&[
+        ("enforce", Mode::Enforce),
+        ("report-only", Mode::ReportOnly),
+    ]);
+    let mode = root.read_or("mode", Mode::Enforce, modes);
+    let listen = listen::listen(root);
+    let admin = listen::admin(root, listen.address);
+    let policies = policies(&root.section("policies", &["directory", "absent"]));
+    let audit = audit(&root.section("audit", &["output"]));
+    let log = log(&root.section("log", &["format", "level"]));
+    let limits = limits::read(&root.section("limits", limits::KEYS));
+    let trust = listen::trust(root, &listen);
+    let providers = providers::read(root);
+    let routes = routes::read(root, &providers, &trust);
+    Config {
+        mode,
+        listen,
+        admin,
+        policies,
+        audit,
+        log,
+        limits,
+        trust,
+        routes,
+    }
+}
+
+fn policies(section: &Section<'_>) -> Policies {
+    let absent = choice(&[("off", Isolation::Off), ("on", Isolation::On)]);
+    Policies {
+        directory: file::directory(section, "directory", POLICIES),
+        absent: section.read_or("absent", Isolation::Off, absent),
+    }
+}
+
+fn audit(section: &Section<'_>) -> AuditOutput {
+    let expected = "\"stdout\" or the path of a file";
+    let output = section.read("output", |value| {
+        value::parsed(value, expected, |text| (!text.is_empty()).then_some(text))
+    });
+    match output {
+        None | Some("stdout") => AuditOutput::Stdout,
+        Some(path) => AuditOutput::File(file::output(section, "output", path)),
+    }
+}
+
+fn log(section: &Section<'_>) -> Log {
+    let format = choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)]);
+    let level = section.read("level", |value| {
+        value::parsed(value, &format!("one of: {}", LEVELS.join(", ")), |text| {
+            LEVELS.contains(&text).then(|| text.to_owned())
+        })
+    });
+    Log {
+        format: section.read_or("format", LogFormat::Text, format),
+        level: level.unwrap_or_else(|| "info".to_owned()),
+    }
+}
+
+/// Where the text stops being TOML.
+fn syntax(text: &str, error: &toml::de::Error) -> Wrong {
+    let before = error
+        .span()
+        .and_then(|span| text.get(..span.start))
+        .unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    let message = error.message().lines().collect::<Vec<_>>().join(", ");
+    Wrong::new(format!("{message} at {line}:{column}"), "valid TOML")
+}
+
+#[cfg(test)]
+mod tests;

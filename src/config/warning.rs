@@ -1,0 +1,103 @@
+//! What an operator chose that is allowed and should not go unnoticed.
+//!
+//! Invariant: whatever lets a token pass unseen or unprotected is named here by its own key, so
+//! that `check` and the start of `serve` can tell of it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::{Config, Route, RouteKind};
+use crate::core::isolation::{self, OnNotEntra, OnUndetermined};
+use crate::core::policy::Mode;
+
+/// A choice that weakens the gateway.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Warning {
+    /// The key path of the choice.
+    pub key: String,
+    /// What follows from it.
+    pub text: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.text)
+    }
+}
+
+/// Every choice of `config` that weakens the gateway.
+pub fn warnings(config: &Config) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let mut warn = |key: String, text: &str| {
+        warnings.push(Warning {
+            key,
+            text: text.to_owned(),
+        });
+    };
+    if config.mode == Mode::ReportOnly {
+        warn(
+            "mode".into(),
+            "report-only: decisions are recorded, nothing is withheld",
+        );
+    }
+    if is_remote(config.listen.address) && config.listen.tls.is_none() {
+        let text = "tokens and secrets travel unencrypted between clients and this gateway";
+        warn("listen.insecure_plaintext".into(), text);
+    }
+    if is_remote(config.admin) {
+        let text = "metrics are open to everybody who can reach the address";
+        warn("admin.insecure_remote".into(), text);
+    }
+    if config.trust.peers.iter().any(|network| network.prefix == 0) {
+        warn(
+            "trust.peers".into(),
+            "every peer is believed when it names a creator tenant",
+        );
+    }
+    for provider in config.providers() {
+        let key = |key: &str| format!("providers.{}.{key}", provider.name);
+        if provider.authority.scheme_str() == Some("http") {
+            let text =
+                "tokens and secrets travel unencrypted between this gateway and the provider";
+            warn(key("insecure_plaintext"), text);
+        }
+        if provider.undetermined == OnUndetermined::Allow {
+            let text = "allow: replies whose sign-in tenant cannot be determined are relayed";
+            warn(key("undetermined"), text);
+        }
+        if provider.kind == isolation::Provider::Other(OnNotEntra::Pass) {
+            let text = "pass: tokens that are not Entra's are relayed without a decision";
+            warn(key("non_entra"), text);
+        }
+    }
+    for route in dead_ends(&config.routes) {
+        let text = "no token route leads to its provider: who follows this metadata gets 404";
+        warn(format!("routes[{}]", route.name), text);
+    }
+    warnings
+}
+
+/// Discovery routes whose metadata leads to no token route.
+fn dead_ends(routes: &[Arc<Route>]) -> Vec<&Route> {
+    let leads = |route: &Route| {
+        let provider = &route.provider.name;
+        routes
+            .iter()
+            .any(|to| to.kind == RouteKind::Token && to.provider.name == *provider)
+    };
+    let mut found: Vec<&Route> = Vec::new();
+    for route in routes
+        .iter()
+        .filter(|route| route.kind == RouteKind::Discovery)
+    {
+        if !leads(route) && !found.iter().any(|known| known.name == route.name) {
+            found.push(route);
+        }
+    }
+    found
+}
+
+fn is_remote(address: SocketAddr) -> bool {
+    !address.ip().is_loopback()
+}

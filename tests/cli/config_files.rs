@@ -1,0 +1,149 @@
+//! The files of `config/`: each loads, passes `check`, and is what its first lines say.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+use tidegate::config::{self, Config, Connector, CreatorSource, RouteKind};
+use tidegate::core::isolation::{OnNotEntra, Provider};
+use tidegate::core::tenant::TenantId;
+
+use crate::harness::{golden, root, run};
+
+const CONTOSO: &str = "11111111-1111-4111-8111-111111111111";
+const FABRIKAM: &str = "22222222-2222-4222-8222-222222222222";
+
+/// A copy of `config/` beside certificates, which are not in the repository.
+fn copy() -> TempDir {
+    let place = TempDir::new().unwrap();
+    let (config, certs) = (place.path().join("config"), place.path().join("certs"));
+    fs::create_dir_all(config.join("policies")).unwrap();
+    fs::create_dir(&certs).unwrap();
+    for directory in ["config", "config/policies"] {
+        for file in fs::read_dir(root().join(directory)).unwrap() {
+            let file = file.unwrap();
+            if file.file_type().unwrap().is_file() {
+                fs::copy(
+                    file.path(),
+                    place.path().join(directory).join(file.file_name()),
+                )
+                .unwrap();
+            }
+        }
+    }
+    let made = rcgen::generate_simple_self_signed(vec!["tidegate.internal".to_owned()]).unwrap();
+    for file in [
+        certs.join("gateway.pem"),
+        certs.join("ca.pem"),
+        config.join("mock-ca.pem"),
+    ] {
+        fs::write(file, made.cert.pem()).unwrap();
+    }
+    fs::write(certs.join("gateway.key"), made.signing_key.serialize_pem()).unwrap();
+    place
+}
+
+fn load(place: &TempDir, name: &str) -> Config {
+    let file = place.path().join("config").join(name);
+    config::load(&file).unwrap_or_else(|problems| panic!("{name}: {problems:#?}"))
+}
+
+fn names(place: &Path) -> Vec<String> {
+    let files = fs::read_dir(place.join("config")).unwrap();
+    let mut names: Vec<String> = files
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".toml"))
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn each_file_loads_and_passes_check() {
+    let place = copy();
+    let names = names(place.path());
+    assert_eq!(
+        names,
+        [
+            "azure-devops.toml",
+            "gateway.toml",
+            "mock.toml",
+            "sidecar.toml"
+        ]
+    );
+    for name in &names {
+        load(&place, name);
+        let found = run(
+            place.path(),
+            &["check", "--config", &format!("config/{name}")],
+        );
+        assert_eq!(found.exit, 0, "{name}: {}", found.transcript());
+        assert_eq!(found.stderr, "", "{name}");
+        golden(
+            &format!("check-{}.txt", name.trim_end_matches(".toml")),
+            &found.stdout,
+        );
+    }
+}
+
+#[test]
+fn the_sidecar_serves_one_tenant_on_loopback() {
+    let config = load(&copy(), "sidecar.toml");
+    assert!(config.listen.address.ip().is_loopback() && config.listen.tls.is_none());
+    let own = CreatorSource::Fixed(TenantId::parse(CONTOSO).unwrap());
+    let tokens: Vec<_> = config
+        .routes
+        .iter()
+        .filter(|r| r.kind == RouteKind::Token)
+        .collect();
+    assert_eq!(tokens.len(), 2);
+    assert!(tokens.iter().all(|route| route.creator == [own.clone()]));
+    let discovery = config
+        .routes
+        .iter()
+        .filter(|r| r.kind == RouteKind::Discovery)
+        .count();
+    assert_eq!(discovery, 2);
+}
+
+#[test]
+fn the_gateway_believes_only_the_platforms_certificate() {
+    let config = load(&copy(), "gateway.toml");
+    assert!(config.listen.tls.as_ref().unwrap().client_ca.is_some());
+    assert!(config.trust.peers.is_empty());
+    assert_eq!(config.trust.client_certificates, ["platform.internal"]);
+    let token = &config.routes[0];
+    assert!(matches!(&token.creator[..], [CreatorSource::Header(_)]));
+    assert!(matches!(&token.connector, Connector::Header(_)));
+}
+
+#[test]
+fn azure_devops_is_no_entra_provider() {
+    let config = load(&copy(), "azure-devops.toml");
+    assert_eq!(
+        config.routes[0].provider.kind,
+        Provider::Other(OnNotEntra::Pass)
+    );
+    assert_eq!(config.routes[1].provider.kind, Provider::Entra);
+}
+
+#[test]
+fn the_mock_is_reached_on_this_machine() {
+    let config = load(&copy(), "mock.toml");
+    for provider in config.providers() {
+        assert_eq!(provider.authority.host(), Some("localhost"));
+        assert!(provider.ca.is_some());
+    }
+}
+
+#[test]
+fn the_example_policies_let_contoso_into_fabrikam_and_nobody_back() {
+    let policies = ["explain", "--policies", "config/policies"];
+    let exit = |creator, sign_in| {
+        let pair = ["--creator", creator, "--sign-in", sign_in];
+        run(&root(), &[&policies[..], &pair].concat()).exit
+    };
+    assert_eq!(exit(CONTOSO, FABRIKAM), 0);
+    assert_eq!(exit("contoso.com", "fabrikam.com"), 0);
+    assert_eq!(exit(FABRIKAM, CONTOSO), 3);
+}
