@@ -116,10 +116,19 @@ mod tests {
                 known(A, Header),
             ),
             (&[(Fixed, A), (Header, B)], Err(CreatorError::Contradiction)),
-            (&[(Header, A), (Header, B)], Err(CreatorError::Contradiction)),
+            (
+                &[(Header, A), (Header, B)],
+                Err(CreatorError::Contradiction),
+            ),
             (&[(Header, "")], malformed(Header, TenantIdError::Empty)),
-            (&[(Fixed, A), (Path, "*")], malformed(Path, TenantIdError::NotAGuid)),
-            (&[(Header, "common"), (Fixed, A)], malformed(Header, TenantIdError::Alias)),
+            (
+                &[(Fixed, A), (Path, "*")],
+                malformed(Path, TenantIdError::NotAGuid),
+            ),
+            (
+                &[(Header, "common"), (Fixed, A)],
+                malformed(Header, TenantIdError::Alias),
+            ),
         ];
         for (claims, expected) in table {
             assert_eq!(resolve(claims.iter().copied()), expected, "{claims:?}");

@@ -85,7 +85,9 @@ pub fn token_request(body: &[u8]) -> Result<TokenRequest<'_>, Malformed> {
         let value = decode(value).ok_or(Malformed)?;
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
         let respelled = |known: &&str| known.eq_ignore_ascii_case(&name) && **known != *name;
-        if name.is_empty() || !name.bytes().all(plain) || KNOWN.iter().any(|known| respelled(&known))
+        if name.is_empty()
+            || !name.bytes().all(plain)
+            || KNOWN.iter().any(|known| respelled(&known))
         {
             return Err(Malformed);
         }

@@ -365,9 +365,7 @@ pub fn decide(
                     Verdict::Unavailable => 1,
                     Verdict::Allow(_) | Verdict::PassNonEntra(_) | Verdict::WouldBlock(_) => 2,
                 })
-                .unwrap_or_else(|| {
-                    flat(Verdict::Allow(Permit::new()), Reason::Undetermined(*why))
-                }),
+                .unwrap_or_else(|| flat(Verdict::Allow(Permit::new()), Reason::Undetermined(*why))),
         },
     }
 }
@@ -468,7 +466,10 @@ fn finding(
 
 fn reason(outbound: Option<&Side>, inbound: &Side) -> Reason {
     let unreadable = |side: &Side| side.finding == Finding::Unreadable;
-    match (outbound.map(|side| side.finding.blocks()), inbound.finding.blocks()) {
+    match (
+        outbound.map(|side| side.finding.blocks()),
+        inbound.finding.blocks(),
+    ) {
         (Some(true), true) => Reason::BothBlock,
         (Some(true), false) => Reason::OutboundBlock,
         (Some(false), true) => Reason::InboundBlock,

@@ -161,7 +161,9 @@ impl Policy {
         now: UnixSeconds,
     ) -> Option<&Entry> {
         let find = |subject: Subject| {
-            let first = self.entries.partition_point(|entry| entry.subject < subject);
+            let first = self
+                .entries
+                .partition_point(|entry| entry.subject < subject);
             self.entries
                 .iter()
                 .skip(first)

@@ -87,7 +87,11 @@ fn classify_form(token: &str, form: Form<'_>, issuers: &Issuers) -> Class {
 
 /// The issuer comes first: of another issuer's token nothing else matters.
 fn classify_claims(algorithm: jwt::Algorithm, claims: &Claims<'_>, issuers: &Issuers) -> Class {
-    let tenant = match (issuers.find(claims.iss.as_deref()), &claims.iss, &claims.tid) {
+    let tenant = match (
+        issuers.find(claims.iss.as_deref()),
+        &claims.iss,
+        &claims.tid,
+    ) {
         (Match::Foreign, None, Tid::Doubtful | Tid::Text(_)) | (Match::Resembles, _, _) => {
             return Class::Untrusted(Untrusted::Issuer);
         }
@@ -114,7 +118,11 @@ fn classify_claims(algorithm: jwt::Algorithm, claims: &Claims<'_>, issuers: &Iss
     Class::Entra(EntraToken {
         tenant,
         issuer: claims.iss.as_deref().unwrap_or_default().to_owned(),
-        app_id: claims.azp.as_deref().or(claims.appid.as_deref()).map(str::to_owned),
+        app_id: claims
+            .azp
+            .as_deref()
+            .or(claims.appid.as_deref())
+            .map(str::to_owned),
         user_object_id: claims.oid.as_deref().map(str::to_owned),
     })
 }

@@ -64,11 +64,21 @@ fn both(id: &str) -> Entry {
 
 /// A policy that is On, enforces and keeps connections without a client tenant out.
 fn on<const N: usize>(entries: [Entry; N]) -> Policy {
-    policy(Isolation::On, WithoutClientTenant::Block, Mode::Enforce, entries.to_vec())
+    policy(
+        Isolation::On,
+        WithoutClientTenant::Block,
+        Mode::Enforce,
+        entries.to_vec(),
+    )
 }
 
 fn off<const N: usize>(entries: [Entry; N]) -> Policy {
-    policy(Isolation::Off, WithoutClientTenant::Block, Mode::Enforce, entries.to_vec())
+    policy(
+        Isolation::Off,
+        WithoutClientTenant::Block,
+        Mode::Enforce,
+        entries.to_vec(),
+    )
 }
 
 fn policy(

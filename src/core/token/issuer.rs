@@ -149,6 +149,9 @@ impl Issuers {
             let (_, rest) = before.split_once("://")?;
             rest.split('/').next().filter(|host| !host.is_empty())
         });
-        ENTRA_HOSTS.into_iter().chain(own_hosts).any(|host| iss.contains(host))
+        ENTRA_HOSTS
+            .into_iter()
+            .chain(own_hosts)
+            .any(|host| iss.contains(host))
     }
 }

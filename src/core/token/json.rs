@@ -32,7 +32,11 @@ impl<'a> Names<'a> {
             known
         } else {
             if self.many.is_empty() {
-                self.many = self.few.iter().map(|seen| seen.to_ascii_lowercase()).collect();
+                self.many = self
+                    .few
+                    .iter()
+                    .map(|seen| seen.to_ascii_lowercase())
+                    .collect();
             }
             !self.many.insert(name.to_ascii_lowercase())
         };

@@ -209,7 +209,11 @@ impl Header {
         }
         let starts = memchr::memrchr_iter(b'J', segment.as_bytes())
             .filter_map(|at| at.checked_sub(2))
-            .filter(|at| segment.get(*at..).is_some_and(|rest| rest.starts_with("ey")))
+            .filter(|at| {
+                segment
+                    .get(*at..)
+                    .is_some_and(|rest| rest.starts_with("ey"))
+            })
             .take(4);
         let read = |at: usize| Some((at, Self::read(segment.get(at..)?)?));
         read(0).or_else(|| starts.filter(|at| *at > 0).find_map(read))

@@ -141,7 +141,9 @@ impl Collector<'_> {
 
 fn is_token_field(name: &str) -> bool {
     let name = folded(Cow::Borrowed(name));
-    TOKEN_FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field))
+    TOKEN_FIELDS
+        .iter()
+        .any(|field| name.eq_ignore_ascii_case(field))
 }
 
 /// The values of token fields in a longer text, as in the fragment of a redirect's URL:
@@ -152,9 +154,13 @@ fn token_parameters(text: &str) -> impl Iterator<Item = &str> {
         let (before, value) = (text.get(..at)?, text.get(at + 1..)?);
         let longest = before.len().saturating_sub("refresh_token".len() + 1);
         let tail = before.get(longest..).unwrap_or(before);
-        let name = tail.rsplit(|c| !is_word(c)).next().filter(|name| is_token_field(name));
+        let name = tail
+            .rsplit(|c| !is_word(c))
+            .next()
+            .filter(|name| is_token_field(name));
         let end = value.find(|c: char| !c.is_ascii_graphic() || "&=#;?,\"'<>".contains(c));
-        name.and(value.get(..end.unwrap_or(value.len()))).filter(|value| !value.is_empty())
+        name.and(value.get(..end.unwrap_or(value.len())))
+            .filter(|value| !value.is_empty())
     })
 }
 
@@ -202,7 +208,8 @@ fn read_json(body: &[u8], collector: &mut Collector<'_>) -> Result<(), Unreadabl
         field: None,
         depth: 0,
     };
-    walk.deserialize(&mut reader).map_err(|_| Unreadable::Json)?;
+    walk.deserialize(&mut reader)
+        .map_err(|_| Unreadable::Json)?;
     reader.end().map_err(|_| Unreadable::Json)
 }
 
@@ -212,7 +219,10 @@ fn read_json(body: &[u8], collector: &mut Collector<'_>) -> Result<(), Unreadabl
 fn read_form(body: &[u8], collector: &mut Collector<'_>) -> Result<(), Unreadable> {
     const NOT: Unreadable = Unreadable::NeitherJsonNorForm;
     let text = std::str::from_utf8(body).map_err(|_| NOT)?.trim_ascii_end();
-    if !text.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"{};".contains(&b)) {
+    if !text
+        .bytes()
+        .all(|b| b.is_ascii_graphic() && !b"<>\"{};".contains(&b))
+    {
         return Err(NOT);
     }
     let mut names = Names::default();

@@ -44,7 +44,9 @@ fn jwt(header: &str, claims: impl AsRef<[u8]>) -> String {
 
 fn v2_claims(tenant: &str) -> String {
     let iss = format!("https://login.microsoftonline.com/{tenant}/v2.0");
-    format!(r#"{{"aud":"app","iss":"{iss}","oid":"object","azp":"client","tid":"{tenant}","ver":"2.0"}}"#)
+    format!(
+        r#"{{"aud":"app","iss":"{iss}","oid":"object","azp":"client","tid":"{tenant}","ver":"2.0"}}"#
+    )
 }
 
 /// A version 2.0 token of this tenant.
@@ -55,13 +57,16 @@ fn v2(tenant: &str) -> String {
 /// A version 1.0 token of this tenant.
 fn v1(tenant: &str) -> String {
     let iss = format!("https://sts.windows.net/{tenant}/");
-    let claims = format!(r#"{{"iss":"{iss}","oid":"object","appid":"client","tid":"{tenant}","ver":"1.0"}}"#);
+    let claims = format!(
+        r#"{{"iss":"{iss}","oid":"object","appid":"client","tid":"{tenant}","ver":"1.0"}}"#
+    );
     jwt(RS256, claims)
 }
 
 /// What Azure DevOps issued: HS256, its own issuer, and an Entra tenant in `tid`.
 fn ado(tenant: &str) -> String {
-    let claims = format!(r#"{{"iss":"app.vstoken.visualstudio.com","aud":"app","tid":"{tenant}"}}"#);
+    let claims =
+        format!(r#"{{"iss":"app.vstoken.visualstudio.com","aud":"app","tid":"{tenant}"}}"#);
     jwt(r#"{"typ":"JWT","alg":"HS256"}"#, claims)
 }
 

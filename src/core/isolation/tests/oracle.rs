@@ -63,7 +63,9 @@ impl World {
         }
         // A side whose own policy is report-only contributes `would_block`; a block by the other,
         // enforcing side still blocks.
-        let withheld = blocks.iter().any(|(tenant, _)| !self.sheet(tenant).only_reports);
+        let withheld = blocks
+            .iter()
+            .any(|(tenant, _)| !self.sheet(tenant).only_reports);
         let verdict = match (blocks.is_empty(), withheld && !self.gateway_only_reports) {
             (true, _) => "allow",
             (false, true) => "block",
@@ -77,10 +79,20 @@ impl World {
         let mut snapshot = Snapshot::default();
         for (id, sheet) in &self.sheets {
             let entries = sheet.may_come_in.iter().map(|id| inbound(id));
-            let entries = entries.chain(sheet.may_go_out.iter().map(|id| outbound(id))).collect();
-            let isolation = if sheet.isolated { Isolation::On } else { Isolation::Off };
-            let mut policy =
-                policy(isolation, WithoutClientTenant::Block, Mode::Enforce, entries);
+            let entries = entries
+                .chain(sheet.may_go_out.iter().map(|id| outbound(id)))
+                .collect();
+            let isolation = if sheet.isolated {
+                Isolation::On
+            } else {
+                Isolation::Off
+            };
+            let mut policy = policy(
+                isolation,
+                WithoutClientTenant::Block,
+                Mode::Enforce,
+                entries,
+            );
             if sheet.lets_legacy_in {
                 policy = letting_legacy_in(policy);
             }
@@ -94,8 +106,16 @@ impl World {
 
     fn terms(&self) -> Terms {
         Terms {
-            mode: if self.gateway_only_reports { Mode::ReportOnly } else { Mode::Enforce },
-            absent: if self.absent_is_isolated { Isolation::On } else { Isolation::Off },
+            mode: if self.gateway_only_reports {
+                Mode::ReportOnly
+            } else {
+                Mode::Enforce
+            },
+            absent: if self.absent_is_isolated {
+                Isolation::On
+            } else {
+                Isolation::Off
+            },
             ..TERMS
         }
     }
@@ -115,19 +135,58 @@ fn the_oracle_knows_the_documented_rows() {
         sheets: sheets.iter().cloned().collect(),
         ..World::default()
     };
-    let legacy = Sheet { lets_legacy_in: true, ..sheet(&[], &[]) };
+    let legacy = Sheet {
+        lets_legacy_in: true,
+        ..sheet(&[], &[])
+    };
     let table: [(World, Option<&str>, &str, &str, &[(&str, &str)]); 15] = [
         (world(&[(A, sheet(&[], &[]))]), Some(A), A, "allow", &[]),
         (world(&[]), Some(A), B, "allow", &[]),
-        (world(&[(A, Sheet::default()), (B, Sheet::default())]), Some(B), A, "allow", &[]),
-        (world(&[(A, sheet(&[], &[]))]), Some(A), B, "block", &[(A, "outbound")]),
-        (world(&[(A, sheet(&[], &[]))]), Some(B), A, "block", &[(A, "inbound")]),
+        (
+            world(&[(A, Sheet::default()), (B, Sheet::default())]),
+            Some(B),
+            A,
+            "allow",
+            &[],
+        ),
+        (
+            world(&[(A, sheet(&[], &[]))]),
+            Some(A),
+            B,
+            "block",
+            &[(A, "outbound")],
+        ),
+        (
+            world(&[(A, sheet(&[], &[]))]),
+            Some(B),
+            A,
+            "block",
+            &[(A, "inbound")],
+        ),
         (world(&[(A, sheet(&[], &[B]))]), Some(A), B, "allow", &[]),
-        (world(&[(A, sheet(&[], &[B]))]), Some(B), A, "block", &[(A, "inbound")]),
+        (
+            world(&[(A, sheet(&[], &[B]))]),
+            Some(B),
+            A,
+            "block",
+            &[(A, "inbound")],
+        ),
         (world(&[(A, sheet(&[B], &[B]))]), Some(B), A, "allow", &[]),
         (world(&[(A, sheet(&[], &["*"]))]), Some(A), C, "allow", &[]),
-        (world(&[(A, sheet(&[], &["*"]))]), Some(C), A, "block", &[(A, "inbound")]),
-        (world(&[(A, sheet(&[], &[B])), (B, sheet(&[], &[]))]), Some(A), B, "block", &[(B, "inbound")]),
+        (
+            world(&[(A, sheet(&[], &["*"]))]),
+            Some(C),
+            A,
+            "block",
+            &[(A, "inbound")],
+        ),
+        (
+            world(&[(A, sheet(&[], &[B])), (B, sheet(&[], &[]))]),
+            Some(A),
+            B,
+            "block",
+            &[(B, "inbound")],
+        ),
         (
             world(&[(A, sheet(&[], &[])), (B, sheet(&[], &[]))]),
             Some(A),
@@ -135,13 +194,29 @@ fn the_oracle_knows_the_documented_rows() {
             "block",
             &[(A, "outbound"), (B, "inbound")],
         ),
-        (world(&[(A, sheet(&[], &[]))]), Some(PERSONAL), A, "block", &[(A, "inbound")]),
-        (world(&[(A, sheet(&["*"], &["*"]))]), None, A, "block", &[(A, "inbound")]),
+        (
+            world(&[(A, sheet(&[], &[]))]),
+            Some(PERSONAL),
+            A,
+            "block",
+            &[(A, "inbound")],
+        ),
+        (
+            world(&[(A, sheet(&["*"], &["*"]))]),
+            None,
+            A,
+            "block",
+            &[(A, "inbound")],
+        ),
         (world(&[(A, legacy)]), None, A, "allow", &[]),
     ];
     for (world, creator, sign_in, verdict, blocks) in table {
         let expected = (verdict, blocks.iter().copied().collect());
-        assert_eq!(world.must(creator, sign_in), expected, "{creator:?} -> {sign_in} in {world:?}");
+        assert_eq!(
+            world.must(creator, sign_in),
+            expected,
+            "{creator:?} -> {sign_in} in {world:?}"
+        );
     }
 }
 
@@ -197,7 +272,13 @@ fn f1_the_whole_truth_table() {
 }
 
 fn check(world: &World, policies: &Snapshot, creator: Option<&'static str>, sign_in: &'static str) {
-    let decision = evaluate(creator.map(tenant), tenant(sign_in), policies, world.terms(), NOW);
+    let decision = evaluate(
+        creator.map(tenant),
+        tenant(sign_in),
+        policies,
+        world.terms(),
+        NOW,
+    );
     let (verdict, blocks) = world.must(creator, sign_in);
     let case = || format!("{creator:?} -> {sign_in} in {world:?}: {decision:?}");
     assert_eq!(word(&decision.verdict), verdict, "{}", case());

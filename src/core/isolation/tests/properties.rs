@@ -27,14 +27,18 @@ fn entries() -> impl Strategy<Value = Vec<Entry>> {
 fn one_entry() -> impl Strategy<Value = Entry> {
     let subject = prop_oneof![3 => anyone().prop_map(Subject::Tenant), 1 => Just(Subject::Any)];
     let ends = vec![None, Some(NOW - 1), Some(NOW), Some(NOW + 1)];
-    (subject, any::<bool>(), any::<bool>(), prop::sample::select(ends)).prop_map(
-        |(subject, inbound, outbound, expires_on)| Entry {
+    (
+        subject,
+        any::<bool>(),
+        any::<bool>(),
+        prop::sample::select(ends),
+    )
+        .prop_map(|(subject, inbound, outbound, expires_on)| Entry {
             subject,
             inbound,
             outbound,
             expires_on,
-        },
-    )
+        })
 }
 
 /// A policy as its parts, so that it can be rebuilt with a change.
@@ -57,7 +61,12 @@ fn parts() -> impl Strategy<Value = Parts> {
     let without =
         prop::sample::select(vec![WithoutClientTenant::Allow, WithoutClientTenant::Block]);
     (isolation(), without, mode(), entries()).prop_map(|(isolation, without, mode, entries)| {
-        Parts { isolation, without, mode, entries }
+        Parts {
+            isolation,
+            without,
+            mode,
+            entries,
+        }
     })
 }
 
@@ -102,7 +111,12 @@ fn terms() -> impl Strategy<Value = Terms> {
         Provider::Other(OnNotEntra::Pass),
     ]);
     (mode(), isolation(), undetermined, provider).prop_map(
-        |(mode, absent, undetermined, provider)| Terms { mode, absent, undetermined, provider },
+        |(mode, absent, undetermined, provider)| Terms {
+            mode,
+            absent,
+            undetermined,
+            provider,
+        },
     )
 }
 

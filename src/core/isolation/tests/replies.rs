@@ -42,7 +42,10 @@ fn a_tenant_is_evaluated_whatever_the_provider() {
             let sign_in = SignIn::Entra(tenant(id));
             let decision = of_c(&sign_in, &policies, terms);
             assert_eq!(word(&decision.verdict), verdict, "{provider:?} {id}");
-            assert_eq!(decision, evaluate(Some(tenant(C)), tenant(id), &policies, terms, NOW));
+            assert_eq!(
+                decision,
+                evaluate(Some(tenant(C)), tenant(id), &policies, terms, NOW)
+            );
         }
     }
 }
@@ -61,7 +64,10 @@ fn no_token_is_nothing_to_decide() {
     let policies = snapshot([(C, on([]))]);
     for provider in PROVIDERS {
         let decision = of_c(&SignIn::NoToken, &policies, Terms { provider, ..TERMS });
-        assert_eq!((word(&decision.verdict), decision.reason), ("allow", Reason::NoToken));
+        assert_eq!(
+            (word(&decision.verdict), decision.reason),
+            ("allow", Reason::NoToken)
+        );
         assert_eq!(decision.sides().count(), 0);
     }
 }
@@ -77,7 +83,12 @@ fn rule_6_undetermined() {
             (OnUndetermined::Allow, Mode::ReportOnly, "allow"),
         ] {
             for provider in PROVIDERS {
-                let terms = Terms { undetermined: undetermined_is, mode, provider, ..TERMS };
+                let terms = Terms {
+                    undetermined: undetermined_is,
+                    mode,
+                    provider,
+                    ..TERMS
+                };
                 let decision = of_c(&undetermined(why, &[]), &policies, terms);
                 assert_eq!(word(&decision.verdict), verdict, "{why:?} {terms:?}");
                 assert_eq!(decision.reason, Reason::Undetermined(why));
@@ -110,7 +121,10 @@ fn rule_6_allowed_still_evaluates_the_tenants_that_are_named() {
     ]);
     let unreadable = "eeeeeeee-5555-4555-8555-eeeeeeeeeeee";
     policies.insert_unreadable(tenant(unreadable));
-    let terms = Terms { undetermined: OnUndetermined::Allow, ..TERMS };
+    let terms = Terms {
+        undetermined: OnUndetermined::Allow,
+        ..TERMS
+    };
     let table: [(&[&str], &str, Reason); 12] = [
         (&[], "allow", Reason::Undetermined(why)),
         (&[C], "allow", Reason::Undetermined(why)),
@@ -121,21 +135,41 @@ fn rule_6_allowed_still_evaluates_the_tenants_that_are_named() {
         (&[THIRD, C], "would_block", Reason::InboundBlock),
         (&[THIRD, F], "block", Reason::InboundBlock),
         (&[F, THIRD], "block", Reason::InboundBlock),
-        (&[THIRD, unreadable], "unavailable", Reason::PolicyUnreadable),
+        (
+            &[THIRD, unreadable],
+            "unavailable",
+            Reason::PolicyUnreadable,
+        ),
         (&[unreadable, F], "block", Reason::InboundBlock),
-        (&[PERSONAL, THIRD, unreadable, C, F], "block", Reason::InboundBlock),
+        (
+            &[PERSONAL, THIRD, unreadable, C, F],
+            "block",
+            Reason::InboundBlock,
+        ),
     ];
     for (tenants, verdict, reason) in table {
         let decision = of_c(&undetermined(why, tenants), &policies, terms);
-        assert_eq!((word(&decision.verdict), decision.reason), (verdict, reason), "{tenants:?}");
+        assert_eq!(
+            (word(&decision.verdict), decision.reason),
+            (verdict, reason),
+            "{tenants:?}"
+        );
     }
-    let many: Vec<String> = (1..=MAX_TENANTS).map(|n| format!("dddddddd-0000-4000-8000-{n:012}")).collect();
+    let many: Vec<String> = (1..=MAX_TENANTS)
+        .map(|n| format!("dddddddd-0000-4000-8000-{n:012}"))
+        .collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     for (tenants, verdict) in [(&many[1..], "allow"), (&many[..], "block")] {
         let decision = of_c(&undetermined(why, tenants), &policies, terms);
-        assert_eq!((word(&decision.verdict), decision.reason), (verdict, Reason::Undetermined(why)));
+        assert_eq!(
+            (word(&decision.verdict), decision.reason),
+            (verdict, Reason::Undetermined(why))
+        );
     }
-    let reporting = Terms { mode: Mode::ReportOnly, ..terms };
+    let reporting = Terms {
+        mode: Mode::ReportOnly,
+        ..terms
+    };
     let decision = of_c(&undetermined(why, &[C, F]), &policies, reporting);
     assert_eq!(word(&decision.verdict), "would_block");
 }
@@ -144,16 +178,33 @@ fn rule_6_allowed_still_evaluates_the_tenants_that_are_named() {
 fn rule_7_not_entras() {
     let policies = snapshot([(C, on([]))]);
     for (provider, mode, verdict) in [
-        (Provider::Other(OnNotEntra::Pass), Mode::Enforce, "pass_non_entra"),
-        (Provider::Other(OnNotEntra::Pass), Mode::ReportOnly, "pass_non_entra"),
+        (
+            Provider::Other(OnNotEntra::Pass),
+            Mode::Enforce,
+            "pass_non_entra",
+        ),
+        (
+            Provider::Other(OnNotEntra::Pass),
+            Mode::ReportOnly,
+            "pass_non_entra",
+        ),
         (Provider::Other(OnNotEntra::Block), Mode::Enforce, "block"),
-        (Provider::Other(OnNotEntra::Block), Mode::ReportOnly, "would_block"),
+        (
+            Provider::Other(OnNotEntra::Block),
+            Mode::ReportOnly,
+            "would_block",
+        ),
         // It does not come to this: at Entra it is undetermined. Were it to, it is no way round.
         (Provider::Entra, Mode::Enforce, "block"),
         (Provider::Entra, Mode::ReportOnly, "would_block"),
     ] {
         for undetermined in [OnUndetermined::Allow, OnUndetermined::Block] {
-            let terms = Terms { provider, mode, undetermined, ..TERMS };
+            let terms = Terms {
+                provider,
+                mode,
+                undetermined,
+                ..TERMS
+            };
             let decision = of_c(&SignIn::NotEntra, &policies, terms);
             assert_eq!(word(&decision.verdict), verdict, "{terms:?}");
             assert_eq!(decision.reason, Reason::NonEntra);
@@ -166,15 +217,25 @@ fn rule_7_not_entras() {
 fn what_a_replys_tokens_come_to() {
     use NotEntra::{Encrypted, ForeignIssuer, Opaque, Saml};
     let other = Provider::Other(OnNotEntra::Pass);
-    let kinds = [None, Some(Encrypted), Some(ForeignIssuer), Some(Opaque), Some(Saml)];
+    let kinds = [
+        None,
+        Some(Encrypted),
+        Some(ForeignIssuer),
+        Some(Opaque),
+        Some(Saml),
+    ];
     let tenants: [Vec<TenantId>; 3] = [vec![], vec![tenant(C)], vec![tenant(C), tenant(F)]];
     for (not_entra, tenants, provider, outcome, error) in kinds
         .iter()
         .flat_map(|kind| tenants.iter().map(move |tenants| (*kind, tenants)))
         .flat_map(|(kind, tenants)| [Provider::Entra, other].map(|p| (kind, tenants, p)))
         .flat_map(|(kind, tenants, p)| {
-            [(Outcome::Success, false), (Outcome::Success, true), (Outcome::Failure, true)]
-                .map(|(outcome, error)| (kind, tenants, p, outcome, error))
+            [
+                (Outcome::Success, false),
+                (Outcome::Success, true),
+                (Outcome::Failure, true),
+            ]
+            .map(|(outcome, error)| (kind, tenants, p, outcome, error))
         })
     {
         let tokens = Tokens {
@@ -201,7 +262,10 @@ fn what_a_replys_tokens_come_to() {
         };
         assert_eq!(found, expected, "{tokens:?} {provider:?} {outcome:?}");
 
-        let untrusted = Tokens { untrusted: Some(Untrusted::Issuer), ..tokens };
+        let untrusted = Tokens {
+            untrusted: Some(Untrusted::Issuer),
+            ..tokens
+        };
         let why = Undetermined::Untrusted(Untrusted::Issuer);
         let expected = SignIn::Undetermined(why, tenants.clone());
         assert_eq!(SignIn::of(&untrusted, outcome, provider), expected);
@@ -230,5 +294,9 @@ fn words_are_distinct() {
     words.sort_unstable();
     words.dedup();
     assert_eq!(words.len(), count);
-    assert!(words.iter().all(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
+    assert!(
+        words
+            .iter()
+            .all(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+    );
 }

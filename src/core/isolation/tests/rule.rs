@@ -9,12 +9,21 @@ fn check(situation: &str, policies: &Snapshot, rows: &[Row<'_>]) {
     check_with(situation, policies, TERMS, NOW, rows);
 }
 
-fn check_with(situation: &str, policies: &Snapshot, terms: Terms, now: UnixSeconds, rows: &[Row<'_>]) {
+fn check_with(
+    situation: &str,
+    policies: &Snapshot,
+    terms: Terms,
+    now: UnixSeconds,
+    rows: &[Row<'_>],
+) {
     for (creator, sign_in, verdict, sides) in rows {
         let decision = evaluate(creator.map(tenant), tenant(sign_in), policies, terms, now);
         let row = format!("{situation}: {creator:?} -> {sign_in}: {decision:?}");
         assert_eq!(word(&decision.verdict), *verdict, "{row}");
-        let expected: Vec<_> = sides.iter().map(|(id, way)| ((*id).to_owned(), *way)).collect();
+        let expected: Vec<_> = sides
+            .iter()
+            .map(|(id, way)| ((*id).to_owned(), *way))
+            .collect();
         assert_eq!(blocked_by(&decision), expected, "{row}");
     }
 }
@@ -26,45 +35,85 @@ const F: &str = FABRIKAM;
 #[test]
 fn documented_rows() {
     let none = Snapshot::default();
-    check("any", &none, &[(Some(C), C, "allow", &[]), (Some(F), F, "allow", &[])]);
+    check(
+        "any",
+        &none,
+        &[(Some(C), C, "allow", &[]), (Some(F), F, "allow", &[])],
+    );
     let closed = snapshot([(C, on([])), (F, on([]))]);
-    check("any, even both On", &closed, &[(Some(C), C, "allow", &[]), (Some(F), F, "allow", &[])]);
+    check(
+        "any, even both On",
+        &closed,
+        &[(Some(C), C, "allow", &[]), (Some(F), F, "allow", &[])],
+    );
 
     let rows: &[Row<'_>] = &[(Some(C), F, "allow", &[]), (Some(F), C, "allow", &[])];
     check("both without a record", &none, rows);
     check("both Off", &snapshot([(C, off([])), (F, off([]))]), rows);
 
-    check("Contoso On", &snapshot([(C, on([]))]), &[
-        (Some(C), F, "block", &[(C, "outbound")]),
-        (Some(F), C, "block", &[(C, "inbound")]),
-    ]);
-    check("Contoso On, Fabrikam in its outbound list", &snapshot([(C, on([outbound(F)]))]), &[
-        (Some(C), F, "allow", &[]),
-        (Some(F), C, "block", &[(C, "inbound")]),
-    ]);
-    check("Contoso On, Fabrikam in both lists", &snapshot([(C, on([both(F)]))]), rows);
-    check("the same as two entries", &snapshot([(C, on([inbound(F), outbound(F)]))]), rows);
-    check("Contoso On, * outbound (one-way)", &snapshot([(C, on([outbound("*")]))]), &[
-        (Some(C), F, "allow", &[]),
-        (Some(C), THIRD, "allow", &[]),
-        (Some(C), PERSONAL, "allow", &[]),
-        (Some(F), C, "block", &[(C, "inbound")]),
-        (Some(THIRD), C, "block", &[(C, "inbound")]),
-    ]);
+    check(
+        "Contoso On",
+        &snapshot([(C, on([]))]),
+        &[
+            (Some(C), F, "block", &[(C, "outbound")]),
+            (Some(F), C, "block", &[(C, "inbound")]),
+        ],
+    );
+    check(
+        "Contoso On, Fabrikam in its outbound list",
+        &snapshot([(C, on([outbound(F)]))]),
+        &[
+            (Some(C), F, "allow", &[]),
+            (Some(F), C, "block", &[(C, "inbound")]),
+        ],
+    );
+    check(
+        "Contoso On, Fabrikam in both lists",
+        &snapshot([(C, on([both(F)]))]),
+        rows,
+    );
+    check(
+        "the same as two entries",
+        &snapshot([(C, on([inbound(F), outbound(F)]))]),
+        rows,
+    );
+    check(
+        "Contoso On, * outbound (one-way)",
+        &snapshot([(C, on([outbound("*")]))]),
+        &[
+            (Some(C), F, "allow", &[]),
+            (Some(C), THIRD, "allow", &[]),
+            (Some(C), PERSONAL, "allow", &[]),
+            (Some(F), C, "block", &[(C, "inbound")]),
+            (Some(THIRD), C, "block", &[(C, "inbound")]),
+        ],
+    );
     check(
         "Contoso On with Fabrikam outbound, Fabrikam On with an empty list",
         &snapshot([(C, on([outbound(F)])), (F, on([]))]),
         &[(Some(C), F, "block", &[(F, "inbound")])],
     );
-    check("both On, neither lists the other", &closed, &[
-        (Some(C), F, "block", &[(C, "outbound"), (F, "inbound")]),
-        (Some(F), C, "block", &[(F, "outbound"), (C, "inbound")]),
-    ]);
-    check("personal account", &snapshot([(C, on([]))]), &[
-        (Some(PERSONAL), C, "block", &[(C, "inbound")]),
-        (Some(C), PERSONAL, "block", &[(C, "outbound")]),
-    ]);
-    check("legacy connection, default", &snapshot([(C, on([]))]), &[(None, C, "block", &[(C, "inbound")])]);
+    check(
+        "both On, neither lists the other",
+        &closed,
+        &[
+            (Some(C), F, "block", &[(C, "outbound"), (F, "inbound")]),
+            (Some(F), C, "block", &[(F, "outbound"), (C, "inbound")]),
+        ],
+    );
+    check(
+        "personal account",
+        &snapshot([(C, on([]))]),
+        &[
+            (Some(PERSONAL), C, "block", &[(C, "inbound")]),
+            (Some(C), PERSONAL, "block", &[(C, "outbound")]),
+        ],
+    );
+    check(
+        "legacy connection, default",
+        &snapshot([(C, on([]))]),
+        &[(None, C, "block", &[(C, "inbound")])],
+    );
     check(
         "legacy connection, choice allow",
         &snapshot([(C, letting_legacy_in(on([])))]),
@@ -81,12 +130,15 @@ fn rule_1_the_same_tenant_is_never_evaluated() {
         for absent in [Isolation::Off, Isolation::On] {
             let terms = Terms { absent, ..TERMS };
             let decision = evaluate(Some(tenant(C)), tenant(C), policies, terms, NOW);
-            assert_eq!(decision, Decision {
-                verdict: Verdict::Allow(Permit::new()),
-                reason: Reason::SameTenant,
-                outbound: None,
-                inbound: None,
-            });
+            assert_eq!(
+                decision,
+                Decision {
+                    verdict: Verdict::Allow(Permit::new()),
+                    reason: Reason::SameTenant,
+                    outbound: None,
+                    inbound: None,
+                }
+            );
         }
     }
 }
@@ -95,20 +147,26 @@ fn rule_1_the_same_tenant_is_never_evaluated() {
 fn rule_2_both_sides_are_always_evaluated() {
     let policies = snapshot([(C, on([])), (F, on([both(C)]))]);
     let decision = evaluate(Some(tenant(C)), tenant(F), &policies, TERMS, NOW);
-    assert_eq!(decision.outbound, Some(Side {
-        tenant: tenant(C),
-        direction: Direction::Outbound,
-        finding: Finding::NotListed,
-        mode: Mode::Enforce,
-        version: Some(Version(7)),
-    }));
-    assert_eq!(decision.inbound, Some(Side {
-        tenant: tenant(F),
-        direction: Direction::Inbound,
-        finding: Finding::Rule(both(C)),
-        mode: Mode::Enforce,
-        version: Some(Version(7)),
-    }));
+    assert_eq!(
+        decision.outbound,
+        Some(Side {
+            tenant: tenant(C),
+            direction: Direction::Outbound,
+            finding: Finding::NotListed,
+            mode: Mode::Enforce,
+            version: Some(Version(7)),
+        })
+    );
+    assert_eq!(
+        decision.inbound,
+        Some(Side {
+            tenant: tenant(F),
+            direction: Direction::Inbound,
+            finding: Finding::Rule(both(C)),
+            mode: Mode::Enforce,
+            version: Some(Version(7)),
+        })
+    );
     assert_eq!(decision.sides().count(), 2);
     assert_eq!(decision.reason, Reason::OutboundBlock);
 }
@@ -121,66 +179,124 @@ fn rule_3_absent_or_off_allows() {
         (None, C, "allow", &[]),
     ];
     check("no record", &Snapshot::default(), rows);
-    check("F5: Off with entries", &snapshot([(C, off([inbound(THIRD)]))]), rows);
-    check("Off with contradicting entries", &snapshot([(C, off([entry(F, false, false)]))]), rows);
+    check(
+        "F5: Off with entries",
+        &snapshot([(C, off([inbound(THIRD)]))]),
+        rows,
+    );
+    check(
+        "Off with contradicting entries",
+        &snapshot([(C, off([entry(F, false, false)]))]),
+        rows,
+    );
     let turned_on = snapshot([(C, on([inbound(THIRD)]))]);
-    check("F5: turned On, entries act", &turned_on, &[
-        (Some(THIRD), C, "allow", &[]),
-        (Some(F), C, "block", &[(C, "inbound")]),
-        (Some(C), THIRD, "block", &[(C, "outbound")]),
-    ]);
+    check(
+        "F5: turned On, entries act",
+        &turned_on,
+        &[
+            (Some(THIRD), C, "allow", &[]),
+            (Some(F), C, "block", &[(C, "inbound")]),
+            (Some(C), THIRD, "block", &[(C, "outbound")]),
+        ],
+    );
 
-    let closed = Terms { absent: Isolation::On, ..TERMS };
-    check_with("absent counts as On", &Snapshot::default(), closed, NOW, &[
-        (Some(C), F, "block", &[(C, "outbound"), (F, "inbound")]),
-        (Some(C), C, "allow", &[]),
-        (None, C, "block", &[(C, "inbound")]),
-    ]);
-    check_with("absent On, record Off", &snapshot([(C, off([])), (F, off([]))]), closed, NOW, rows);
-    check_with("absent On, one listed", &snapshot([(C, on([both(F)]))]), closed, NOW, &[
-        (Some(C), F, "block", &[(F, "inbound")]),
-        (Some(F), C, "block", &[(F, "outbound")]),
-    ]);
+    let closed = Terms {
+        absent: Isolation::On,
+        ..TERMS
+    };
+    check_with(
+        "absent counts as On",
+        &Snapshot::default(),
+        closed,
+        NOW,
+        &[
+            (Some(C), F, "block", &[(C, "outbound"), (F, "inbound")]),
+            (Some(C), C, "allow", &[]),
+            (None, C, "block", &[(C, "inbound")]),
+        ],
+    );
+    check_with(
+        "absent On, record Off",
+        &snapshot([(C, off([])), (F, off([]))]),
+        closed,
+        NOW,
+        rows,
+    );
+    check_with(
+        "absent On, one listed",
+        &snapshot([(C, on([both(F)]))]),
+        closed,
+        NOW,
+        &[
+            (Some(C), F, "block", &[(F, "inbound")]),
+            (Some(F), C, "block", &[(F, "outbound")]),
+        ],
+    );
 }
 
 #[test]
 fn rule_4_the_allowlist() {
-    check("F2: outbound only", &snapshot([(C, on([outbound(F)]))]), &[
-        (Some(C), F, "allow", &[]),
-        (Some(F), C, "block", &[(C, "inbound")]),
-    ]);
-    check("F3: * inbound only", &snapshot([(C, on([inbound("*")]))]), &[
-        (Some(F), C, "allow", &[]),
-        (Some(PERSONAL), C, "allow", &[]),
-        (Some(C), F, "block", &[(C, "outbound")]),
-    ]);
-    check("neither direction", &snapshot([(C, on([entry(F, false, false), entry("*", false, false)]))]), &[
-        (Some(C), F, "block", &[(C, "outbound")]),
-        (Some(F), C, "block", &[(C, "inbound")]),
-    ]);
-    check("a tenant that lists itself", &snapshot([(C, on([both(C)]))]), &[
-        (Some(C), C, "allow", &[]),
-        (Some(C), F, "block", &[(C, "outbound")]),
-        (Some(F), C, "block", &[(C, "inbound")]),
-    ]);
-    check("union: * one way, the tenant the other", &snapshot([(C, on([inbound("*"), outbound(F)]))]), &[
-        (Some(F), C, "allow", &[]),
-        (Some(C), F, "allow", &[]),
-        (Some(C), THIRD, "block", &[(C, "outbound")]),
-    ]);
-    check("union: a narrower entry takes nothing away", &snapshot([(C, on([both("*"), entry(F, false, false)]))]), &[
-        (Some(F), C, "allow", &[]),
-        (Some(C), F, "allow", &[]),
-    ]);
-    check("union: the same tenant twice", &snapshot([(C, on([entry(F, false, false), both(F), inbound(F)]))]), &[
-        (Some(F), C, "allow", &[]),
-        (Some(C), F, "allow", &[]),
-    ]);
+    check(
+        "F2: outbound only",
+        &snapshot([(C, on([outbound(F)]))]),
+        &[
+            (Some(C), F, "allow", &[]),
+            (Some(F), C, "block", &[(C, "inbound")]),
+        ],
+    );
+    check(
+        "F3: * inbound only",
+        &snapshot([(C, on([inbound("*")]))]),
+        &[
+            (Some(F), C, "allow", &[]),
+            (Some(PERSONAL), C, "allow", &[]),
+            (Some(C), F, "block", &[(C, "outbound")]),
+        ],
+    );
+    check(
+        "neither direction",
+        &snapshot([(C, on([entry(F, false, false), entry("*", false, false)]))]),
+        &[
+            (Some(C), F, "block", &[(C, "outbound")]),
+            (Some(F), C, "block", &[(C, "inbound")]),
+        ],
+    );
+    check(
+        "a tenant that lists itself",
+        &snapshot([(C, on([both(C)]))]),
+        &[
+            (Some(C), C, "allow", &[]),
+            (Some(C), F, "block", &[(C, "outbound")]),
+            (Some(F), C, "block", &[(C, "inbound")]),
+        ],
+    );
+    check(
+        "union: * one way, the tenant the other",
+        &snapshot([(C, on([inbound("*"), outbound(F)]))]),
+        &[
+            (Some(F), C, "allow", &[]),
+            (Some(C), F, "allow", &[]),
+            (Some(C), THIRD, "block", &[(C, "outbound")]),
+        ],
+    );
+    check(
+        "union: a narrower entry takes nothing away",
+        &snapshot([(C, on([both("*"), entry(F, false, false)]))]),
+        &[(Some(F), C, "allow", &[]), (Some(C), F, "allow", &[])],
+    );
+    check(
+        "union: the same tenant twice",
+        &snapshot([(C, on([entry(F, false, false), both(F), inbound(F)]))]),
+        &[(Some(F), C, "allow", &[]), (Some(C), F, "allow", &[])],
+    );
 }
 
 #[test]
 fn rule_4_expiry() {
-    let until = |end: UnixSeconds, entry: Entry| Entry { expires_on: Some(end), ..entry };
+    let until = |end: UnixSeconds, entry: Entry| Entry {
+        expires_on: Some(end),
+        ..entry
+    };
     let policies = snapshot([(C, on([until(NOW, both(F))]))]);
     for (now, verdict) in [
         (UnixSeconds::MIN, "allow"),
@@ -190,8 +306,18 @@ fn rule_4_expiry() {
         (NOW + 1, "block"),
         (UnixSeconds::MAX, "block"),
     ] {
-        let sides: &[(&str, &str)] = if verdict == "block" { &[(C, "outbound")] } else { &[] };
-        check_with("until now", &policies, TERMS, now, &[(Some(C), F, verdict, sides)]);
+        let sides: &[(&str, &str)] = if verdict == "block" {
+            &[(C, "outbound")]
+        } else {
+            &[]
+        };
+        check_with(
+            "until now",
+            &policies,
+            TERMS,
+            now,
+            &[(Some(C), F, verdict, sides)],
+        );
     }
     for entries in [
         [until(NOW, both(F)), both(F)],
@@ -201,31 +327,70 @@ fn rule_4_expiry() {
         [until(NOW, both("*")), both(F)],
     ] {
         let policies = snapshot([(C, on(entries))]);
-        check("one expired, one live", &policies, &[(Some(C), F, "allow", &[]), (Some(F), C, "allow", &[])]);
+        check(
+            "one expired, one live",
+            &policies,
+            &[(Some(C), F, "allow", &[]), (Some(F), C, "allow", &[])],
+        );
     }
     let policies = snapshot([(C, on([until(NOW, both(F)), until(NOW - 1, both("*"))]))]);
-    check("all expired", &policies, &[(Some(C), F, "block", &[(C, "outbound")])]);
+    check(
+        "all expired",
+        &policies,
+        &[(Some(C), F, "block", &[(C, "outbound")])],
+    );
     let policies = snapshot([(C, on([until(NOW, outbound(F)), inbound(F)]))]);
-    check("expired one way", &policies, &[
-        (Some(C), F, "block", &[(C, "outbound")]),
-        (Some(F), C, "allow", &[]),
-    ]);
-    let policies = snapshot([(C, on([until(UnixSeconds::MAX, both(F)), until(UnixSeconds::MIN, both(THIRD))]))]);
-    check("the ends of time", &policies, &[
-        (Some(C), F, "allow", &[]),
-        (Some(C), THIRD, "block", &[(C, "outbound")]),
-    ]);
+    check(
+        "expired one way",
+        &policies,
+        &[
+            (Some(C), F, "block", &[(C, "outbound")]),
+            (Some(F), C, "allow", &[]),
+        ],
+    );
+    let policies = snapshot([(
+        C,
+        on([
+            until(UnixSeconds::MAX, both(F)),
+            until(UnixSeconds::MIN, both(THIRD)),
+        ]),
+    )]);
+    check(
+        "the ends of time",
+        &policies,
+        &[
+            (Some(C), F, "allow", &[]),
+            (Some(C), THIRD, "block", &[(C, "outbound")]),
+        ],
+    );
 }
 
 #[test]
 fn rule_4_the_matched_entry_is_recorded() {
     let finding = |entries: Vec<Entry>| {
-        let own = policy(Isolation::On, WithoutClientTenant::Block, Mode::Enforce, entries);
-        let decision = evaluate(Some(tenant(C)), tenant(F), &snapshot([(C, own)]), TERMS, NOW);
+        let own = policy(
+            Isolation::On,
+            WithoutClientTenant::Block,
+            Mode::Enforce,
+            entries,
+        );
+        let decision = evaluate(
+            Some(tenant(C)),
+            tenant(F),
+            &snapshot([(C, own)]),
+            TERMS,
+            NOW,
+        );
         decision.outbound.map(|side| side.finding)
     };
-    assert_eq!(finding(vec![both("*"), outbound(F)]), Some(Finding::Rule(outbound(F))));
-    assert_eq!(finding(vec![both("*"), inbound(F)]), Some(Finding::Rule(both("*"))));
+    assert_eq!(
+        finding(vec![both("*"), outbound(F)]),
+        Some(Finding::Rule(outbound(F)))
+    );
+    assert_eq!(
+        finding(vec![both("*"), inbound(F)]),
+        Some(Finding::Rule(both("*")))
+    );
     assert_eq!(finding(vec![both(THIRD)]), Some(Finding::NotListed));
 }
 
@@ -233,7 +398,12 @@ fn rule_4_the_matched_entry_is_recorded() {
 fn rule_4_a_long_allowlist() {
     let id = |n: usize| format!("dddddddd-0000-4000-8000-{n:012}");
     let entries: Vec<Entry> = (0..500).rev().map(|n| outbound(&id(n * 2))).collect();
-    let own = policy(Isolation::On, WithoutClientTenant::Block, Mode::Enforce, entries);
+    let own = policy(
+        Isolation::On,
+        WithoutClientTenant::Block,
+        Mode::Enforce,
+        entries,
+    );
     let policies = snapshot([(C, own)]);
     for n in 0..1_000 {
         let decision = evaluate(Some(tenant(C)), tenant(&id(n)), &policies, TERMS, NOW);
@@ -248,19 +418,41 @@ fn rule_5_creator_unknown() {
     let allowed: &[Row<'_>] = &[(None, C, "allow", &[])];
     check("no record", &Snapshot::default(), allowed);
     check("Off", &snapshot([(C, off([]))]), allowed);
-    check("Off, choice allow", &snapshot([(C, letting_legacy_in(off([])))]), allowed);
+    check(
+        "Off, choice allow",
+        &snapshot([(C, letting_legacy_in(off([])))]),
+        allowed,
+    );
     check("On", &snapshot([(C, on([]))]), blocked);
-    check("On, * both ways: nothing else decides", &snapshot([(C, on([both("*")]))]), blocked);
-    check("On, itself listed", &snapshot([(C, on([both(C)]))]), blocked);
-    check("On, choice allow", &snapshot([(C, letting_legacy_in(on([])))]), allowed);
+    check(
+        "On, * both ways: nothing else decides",
+        &snapshot([(C, on([both("*")]))]),
+        blocked,
+    );
+    check(
+        "On, itself listed",
+        &snapshot([(C, on([both(C)]))]),
+        blocked,
+    );
+    check(
+        "On, choice allow",
+        &snapshot([(C, letting_legacy_in(on([])))]),
+        allowed,
+    );
     let decide = |policy| evaluate(None, tenant(C), &snapshot([(C, policy)]), TERMS, NOW);
     let decision = decide(on([]));
     assert_eq!(decision.reason, Reason::WithoutClientTenantBlocked);
     assert_eq!(decision.outbound, None);
-    assert_eq!(decision.inbound.map(|side| side.finding), Some(Finding::BlocksWithoutClientTenant));
+    assert_eq!(
+        decision.inbound.map(|side| side.finding),
+        Some(Finding::BlocksWithoutClientTenant)
+    );
     let decision = decide(letting_legacy_in(on([])));
     assert_eq!(decision.reason, Reason::WithoutClientTenantAllowed);
-    assert_eq!(decision.inbound.map(|side| side.finding), Some(Finding::AllowsWithoutClientTenant));
+    assert_eq!(
+        decision.inbound.map(|side| side.finding),
+        Some(Finding::AllowsWithoutClientTenant)
+    );
     assert_eq!(decide(off([])).reason, Reason::WithoutClientTenantAllowed);
 }
 
@@ -271,71 +463,143 @@ fn rule_8_a_policy_that_cannot_be_had() {
         policies
     };
     let only_c = with_unreadable(C, Snapshot::default());
-    check("one side unreadable", &only_c, &[
-        (Some(C), F, "unavailable", &[]),
-        (Some(F), C, "unavailable", &[]),
-        (None, C, "unavailable", &[]),
-        (Some(C), C, "allow", &[]),
-        (Some(F), THIRD, "allow", &[]),
-    ]);
-    check("both sides unreadable", &with_unreadable(F, only_c.clone()), &[(Some(C), F, "unavailable", &[])]);
+    check(
+        "one side unreadable",
+        &only_c,
+        &[
+            (Some(C), F, "unavailable", &[]),
+            (Some(F), C, "unavailable", &[]),
+            (None, C, "unavailable", &[]),
+            (Some(C), C, "allow", &[]),
+            (Some(F), THIRD, "allow", &[]),
+        ],
+    );
+    check(
+        "both sides unreadable",
+        &with_unreadable(F, only_c.clone()),
+        &[(Some(C), F, "unavailable", &[])],
+    );
     let other_blocks = with_unreadable(C, snapshot([(F, on([]))]));
-    check("the other side blocks", &other_blocks, &[
-        (Some(C), F, "block", &[(F, "inbound")]),
-        (Some(F), C, "block", &[(F, "outbound")]),
-    ]);
+    check(
+        "the other side blocks",
+        &other_blocks,
+        &[
+            (Some(C), F, "block", &[(F, "inbound")]),
+            (Some(F), C, "block", &[(F, "outbound")]),
+        ],
+    );
     let other_reports = with_unreadable(C, snapshot([(F, report_only(on([])))]));
-    check("the other side only reports", &other_reports, &[(Some(C), F, "unavailable", &[(F, "inbound")])]);
+    check(
+        "the other side only reports",
+        &other_reports,
+        &[(Some(C), F, "unavailable", &[(F, "inbound")])],
+    );
     for absent in [Isolation::Off, Isolation::On] {
         let terms = Terms { absent, ..TERMS };
         let rows: &[Row<'_>] = &[(Some(F), C, "unavailable", &[])];
         let policies = with_unreadable(C, snapshot([(F, off([]))]));
         check_with("absence is another thing", &policies, terms, NOW, rows);
     }
-    let reporting = Terms { mode: Mode::ReportOnly, ..TERMS };
-    check_with("report-only gateway", &only_c, reporting, NOW, &[
-        (Some(C), F, "would_block", &[]),
-        (None, C, "would_block", &[]),
-    ]);
+    let reporting = Terms {
+        mode: Mode::ReportOnly,
+        ..TERMS
+    };
+    check_with(
+        "report-only gateway",
+        &only_c,
+        reporting,
+        NOW,
+        &[
+            (Some(C), F, "would_block", &[]),
+            (None, C, "would_block", &[]),
+        ],
+    );
     let decision = evaluate(Some(tenant(C)), tenant(F), &only_c, TERMS, NOW);
     assert_eq!(decision.reason, Reason::PolicyUnreadable);
-    assert_eq!(decision.outbound.map(|side| (side.finding, side.version)), Some((Finding::Unreadable, None)));
+    assert_eq!(
+        decision.outbound.map(|side| (side.finding, side.version)),
+        Some((Finding::Unreadable, None))
+    );
 
     let last_good = with_unreadable(C, snapshot([(C, on([both(F)]))]));
-    check("the last good policy acts", &last_good, &[(Some(C), F, "allow", &[])]);
+    check(
+        "the last good policy acts",
+        &last_good,
+        &[(Some(C), F, "allow", &[])],
+    );
 }
 
 #[test]
 fn report_only_sides_block_nothing_by_themselves() {
     let reporting = || report_only(on([]));
-    check("one side reports", &snapshot([(C, reporting())]), &[
-        (Some(C), F, "would_block", &[(C, "outbound")]),
-        (Some(F), C, "would_block", &[(C, "inbound")]),
-        (None, C, "would_block", &[(C, "inbound")]),
-        (Some(C), C, "allow", &[]),
-    ]);
-    check("the other enforces", &snapshot([(C, reporting()), (F, on([]))]), &[
-        (Some(C), F, "block", &[(C, "outbound"), (F, "inbound")]),
-        (Some(F), C, "block", &[(F, "outbound"), (C, "inbound")]),
-    ]);
-    check("the other enforces and allows", &snapshot([(C, reporting()), (F, on([both(C)]))]), &[
-        (Some(C), F, "would_block", &[(C, "outbound")]),
-    ]);
-    check("both report", &snapshot([(C, reporting()), (F, reporting())]), &[
-        (Some(C), F, "would_block", &[(C, "outbound"), (F, "inbound")]),
-    ]);
-    check("a report-only side that allows", &snapshot([(C, report_only(on([both(F)])))]), &[
-        (Some(C), F, "allow", &[]),
-    ]);
-    let terms = Terms { mode: Mode::ReportOnly, ..TERMS };
-    check_with("report-only gateway", &snapshot([(C, on([])), (F, on([]))]), terms, NOW, &[
-        (Some(C), F, "would_block", &[(C, "outbound"), (F, "inbound")]),
-        (None, C, "would_block", &[(C, "inbound")]),
-    ]);
-    let absent = Terms { absent: Isolation::On, ..TERMS };
-    check_with("absence counted as On enforces", &Snapshot::default(), absent, NOW, &[
-        (Some(C), F, "block", &[(C, "outbound"), (F, "inbound")]),
-    ]);
+    check(
+        "one side reports",
+        &snapshot([(C, reporting())]),
+        &[
+            (Some(C), F, "would_block", &[(C, "outbound")]),
+            (Some(F), C, "would_block", &[(C, "inbound")]),
+            (None, C, "would_block", &[(C, "inbound")]),
+            (Some(C), C, "allow", &[]),
+        ],
+    );
+    check(
+        "the other enforces",
+        &snapshot([(C, reporting()), (F, on([]))]),
+        &[
+            (Some(C), F, "block", &[(C, "outbound"), (F, "inbound")]),
+            (Some(F), C, "block", &[(F, "outbound"), (C, "inbound")]),
+        ],
+    );
+    check(
+        "the other enforces and allows",
+        &snapshot([(C, reporting()), (F, on([both(C)]))]),
+        &[(Some(C), F, "would_block", &[(C, "outbound")])],
+    );
+    check(
+        "both report",
+        &snapshot([(C, reporting()), (F, reporting())]),
+        &[(
+            Some(C),
+            F,
+            "would_block",
+            &[(C, "outbound"), (F, "inbound")],
+        )],
+    );
+    check(
+        "a report-only side that allows",
+        &snapshot([(C, report_only(on([both(F)])))]),
+        &[(Some(C), F, "allow", &[])],
+    );
+    let terms = Terms {
+        mode: Mode::ReportOnly,
+        ..TERMS
+    };
+    check_with(
+        "report-only gateway",
+        &snapshot([(C, on([])), (F, on([]))]),
+        terms,
+        NOW,
+        &[
+            (
+                Some(C),
+                F,
+                "would_block",
+                &[(C, "outbound"), (F, "inbound")],
+            ),
+            (None, C, "would_block", &[(C, "inbound")]),
+        ],
+    );
+    let absent = Terms {
+        absent: Isolation::On,
+        ..TERMS
+    };
+    check_with(
+        "absence counted as On enforces",
+        &Snapshot::default(),
+        absent,
+        NOW,
+        &[(Some(C), F, "block", &[(C, "outbound"), (F, "inbound")])],
+    );
 }
 
 /// A policy is replaced whole, and a tenant that is forgotten has no record again.

@@ -79,10 +79,18 @@ fn each_cloud_has_its_issuers() {
     for (cloud, own, others) in table {
         let issuers = Issuers::of_clouds(&[cloud]);
         for iss in own {
-            assert_eq!(seen_by(&of(iss), &issuers), Seen::Entra(tenant(A)), "{cloud:?} {iss}");
+            assert_eq!(
+                seen_by(&of(iss), &issuers),
+                Seen::Entra(tenant(A)),
+                "{cloud:?} {iss}"
+            );
         }
         for iss in others {
-            assert_eq!(seen_by(&of(iss), &issuers), Seen::Untrusted(Issuer), "{cloud:?} {iss}");
+            assert_eq!(
+                seen_by(&of(iss), &issuers),
+                Seen::Untrusted(Issuer),
+                "{cloud:?} {iss}"
+            );
         }
     }
 }
@@ -133,10 +141,19 @@ fn the_operators_own_issuer_is_compared_like_microsofts() {
     let exact = format!("https://login.example/{A}/v2.0");
     assert_eq!(seen_by(&of(&exact), &own), Seen::Entra(tenant(A)));
     for (iss, expected) in [
-        (format!("https://login.example/{A}/v2.0/"), Seen::Untrusted(Issuer)),
-        (format!("https://LOGIN.example/{A}/v2.0"), Seen::Untrusted(Issuer)),
+        (
+            format!("https://login.example/{A}/v2.0/"),
+            Seen::Untrusted(Issuer),
+        ),
+        (
+            format!("https://LOGIN.example/{A}/v2.0"),
+            Seen::Untrusted(Issuer),
+        ),
         (format!("{V2}/{A}/v2.0"), Seen::Untrusted(Issuer)),
-        (format!("https://other.example/{A}/v2.0"), Seen::NotEntra(ForeignIssuer)),
+        (
+            format!("https://other.example/{A}/v2.0"),
+            Seen::NotEntra(ForeignIssuer),
+        ),
     ] {
         assert_eq!(seen_by(&of(&iss), &own), expected, "{iss}");
     }
@@ -149,10 +166,26 @@ fn another_issuer_is_not_entras_whatever_else_it_says() {
     let foreign = Seen::NotEntra(ForeignIssuer);
     check(&[
         (ado(B), foreign),
-        (of(&format!(r#"{{"iss":"https://accounts.google.com","tid":"{B}"}}"#)), foreign),
-        (of(&format!(r#"{{"iss":"https://idp.example","tid":["{B}"],"TID":1}}"#)), foreign),
-        (of(r#"{"iss":"https://idp.example","oid":5,"appid":{"a":1},"azp":null}"#), foreign),
-        (of(r#"{"iss":"https://idp.example","role":1,"Role":2,"role":3}"#), foreign),
+        (
+            of(&format!(
+                r#"{{"iss":"https://accounts.google.com","tid":"{B}"}}"#
+            )),
+            foreign,
+        ),
+        (
+            of(&format!(
+                r#"{{"iss":"https://idp.example","tid":["{B}"],"TID":1}}"#
+            )),
+            foreign,
+        ),
+        (
+            of(r#"{"iss":"https://idp.example","oid":5,"appid":{"a":1},"azp":null}"#),
+            foreign,
+        ),
+        (
+            of(r#"{"iss":"https://idp.example","role":1,"Role":2,"role":3}"#),
+            foreign,
+        ),
         (of(r#"{"iss":"","sub":"x"}"#), foreign),
         (of(r#"{"sub":"somebody"}"#), foreign),
         (of("{}"), foreign),
@@ -166,9 +199,18 @@ fn another_issuer_is_not_entras_whatever_else_it_says() {
 #[test]
 fn a_token_without_an_issuer_that_names_a_tenant_is_not_believed() {
     check(&[
-        (with(&format!(r#"{{"tid":"{A}"}}"#)), Seen::Untrusted(Issuer)),
-        (with(&format!(r#"{{"tid":["{A}"]}}"#)), Seen::Untrusted(Issuer)),
-        (with(&format!(r#"{{"Tid":"{A}"}}"#)), Seen::Untrusted(Issuer)),
+        (
+            with(&format!(r#"{{"tid":"{A}"}}"#)),
+            Seen::Untrusted(Issuer),
+        ),
+        (
+            with(&format!(r#"{{"tid":["{A}"]}}"#)),
+            Seen::Untrusted(Issuer),
+        ),
+        (
+            with(&format!(r#"{{"Tid":"{A}"}}"#)),
+            Seen::Untrusted(Issuer),
+        ),
     ]);
 }
 
@@ -178,13 +220,19 @@ fn the_tenant_is_the_one_in_the_issuer() {
     let malformed = Seen::Untrusted(Malformed);
     check(&[
         (a_with(&format!(r#","tid":"{B}""#)), mismatch),
-        (a_with(r#","tid":"00000000-0000-0000-0000-000000000000""#), mismatch),
+        (
+            a_with(r#","tid":"00000000-0000-0000-0000-000000000000""#),
+            mismatch,
+        ),
         (a_with(r#","tid":"common""#), mismatch),
         (a_with(r#","tid":"""#), malformed),
         (a_with(r#","tid":" ""#), malformed),
         (a_with(&format!(r#","tid":" {A}""#)), malformed),
         (a_with(&format!(r#","tid":"{{{A}}}""#)), malformed),
-        (a_with(&format!(r#","tid":"{}""#, A.replace('-', ""))), malformed),
+        (
+            a_with(&format!(r#","tid":"{}""#, A.replace('-', ""))),
+            malformed,
+        ),
         (a_with(r#","tid":"contoso.com""#), malformed),
     ]);
 }
@@ -202,7 +250,10 @@ fn claims_are_read_without_doubt_or_not_at_all() {
         (a_with(r#","tid":7"#), malformed),
         (a_with(r#","tid":null"#), malformed),
         (a_with(r#","tid":true"#), malformed),
-        (with(&format!(r#"{{"iss":["{V2}/{A}/v2.0"],"tid":"{A}"}}"#)), malformed),
+        (
+            with(&format!(r#"{{"iss":["{V2}/{A}/v2.0"],"tid":"{A}"}}"#)),
+            malformed,
+        ),
         (with(&format!(r#"{{"iss":null,"tid":"{A}"}}"#)), malformed),
         // Named twice, in any order, case or spelling.
         (a_with(&format!(r#","tid":"{A}","tid":"{B}""#)), malformed),
@@ -212,15 +263,30 @@ fn claims_are_read_without_doubt_or_not_at_all() {
         (a_with(&format!(r#","Tid":"{B}","tid":"{A}""#)), malformed),
         (a_with(&format!(r#","TID":"{A}""#)), malformed),
         (a_with(&format!(r#","t\u0131d":"{B}""#)), malformed),
-        (a_with(&format!(r#","tid":"{A}","\u0074id":"{B}""#)), malformed),
+        (
+            a_with(&format!(r#","tid":"{A}","\u0074id":"{B}""#)),
+            malformed,
+        ),
         (with(&format!("{{{iss},{b_iss}}}")), malformed),
         (with(&format!("{{{b_iss},{iss}}}")), malformed),
-        (with(&format!(r#"{{"ISS":"{V2}/{B}/v2.0",{iss}}}"#)), malformed),
-        (with(&format!(r#"{{"i\u017fs":"{V2}/{B}/v2.0",{iss}}}"#)), malformed),
-        (with(&format!(r#"{{"ISS":"https://idp.example","Tid":"{B}"}}"#)), malformed),
+        (
+            with(&format!(r#"{{"ISS":"{V2}/{B}/v2.0",{iss}}}"#)),
+            malformed,
+        ),
+        (
+            with(&format!(r#"{{"i\u017fs":"{V2}/{B}/v2.0",{iss}}}"#)),
+            malformed,
+        ),
+        (
+            with(&format!(r#"{{"ISS":"https://idp.example","Tid":"{B}"}}"#)),
+            malformed,
+        ),
         // Escapes are read, not skipped.
         (a_with(&format!(r#","\u0074id":"{A}""#)), a),
-        (a_with(&format!(r#","\u0074id":"{B}""#)), Seen::Untrusted(TenantMismatch)),
+        (
+            a_with(&format!(r#","\u0074id":"{B}""#)),
+            Seen::Untrusted(TenantMismatch),
+        ),
         // A member of an inner object is no claim.
         (a_with(&format!(r#","actor":{{"tid":"{B}","iss":"x"}}"#)), a),
         // Not one JSON object in UTF-8.
@@ -234,10 +300,28 @@ fn claims_are_read_without_doubt_or_not_at_all() {
         (with(&format!("{{tid:{A}}}")), malformed),
         (with(&format!("{{{iss},\"n\":NaN}}")), malformed),
         (with(&format!("{{{iss},\"n\":\"\n\"}}")), malformed),
-        (jwt(RS256, [format!("{{{iss},\"n\":\"").as_bytes(), b"\xff\"}"].concat()), malformed),
-        (jwt(RS256, utf16(&v2_claims(A), u16::to_le_bytes)), malformed),
-        (jwt(RS256, utf16(&v2_claims(A), u16::to_be_bytes)), malformed),
-        (jwt(RS256, utf16(&format!("\u{feff}{}", v2_claims(A)), u16::to_le_bytes)), malformed),
+        (
+            jwt(
+                RS256,
+                [format!("{{{iss},\"n\":\"").as_bytes(), b"\xff\"}"].concat(),
+            ),
+            malformed,
+        ),
+        (
+            jwt(RS256, utf16(&v2_claims(A), u16::to_le_bytes)),
+            malformed,
+        ),
+        (
+            jwt(RS256, utf16(&v2_claims(A), u16::to_be_bytes)),
+            malformed,
+        ),
+        (
+            jwt(
+                RS256,
+                utf16(&format!("\u{feff}{}", v2_claims(A)), u16::to_le_bytes),
+            ),
+            malformed,
+        ),
         (with(&format!(" \r\n\t{{{iss}}} ")), a),
         // A token within a token: nobody's claims but the inner one's.
         (with(&v2(A)), malformed),
@@ -258,7 +342,10 @@ fn entra_signs_with_rs256_or_not_at_all() {
         (headed(r#"{"\u0061lg":"RS256"}"#), a),
         // Version 1.0 id_tokens from the token endpoint, by design.
         (headed(r#"{"typ":"JWT","alg":"none"}"#), a),
-        (format!("{}.{}.", b64(r#"{"alg":"none"}"#), b64(v2_claims(A))), a),
+        (
+            format!("{}.{}.", b64(r#"{"alg":"none"}"#), b64(v2_claims(A))),
+            a,
+        ),
         (format!("{}.{}.", b64(RS256), b64(v2_claims(A))), a),
         (headed(r#"{"alg":"None"}"#), algorithm),
         (headed(r#"{"alg":"nOnE"}"#), algorithm),
@@ -275,10 +362,19 @@ fn entra_signs_with_rs256_or_not_at_all() {
         (headed(r#"{"alg":"none","alg":"RS256"}"#), algorithm),
         (headed(r#"{"alg":"RS256","ALG":"none"}"#), algorithm),
         // Hostile key hints change nothing: keys are never taken from a token.
-        (headed(r#"{"alg":"RS256","jku":"https://evil.test","kid":"../../dev/null"}"#), a),
+        (
+            headed(r#"{"alg":"RS256","jku":"https://evil.test","kid":"../../dev/null"}"#),
+            a,
+        ),
         // A JWS with a JWE's member is still a JWS: it has three segments.
         (headed(r#"{"alg":"RS256","enc":"A256GCM"}"#), a),
-        (headed(&format!(r#"{{"alg":"RS256","kid":"{}"}}"#, "k".repeat(20_000))), a),
+        (
+            headed(&format!(
+                r#"{{"alg":"RS256","kid":"{}"}}"#,
+                "k".repeat(20_000)
+            )),
+            a,
+        ),
     ]);
 }
 
@@ -322,12 +418,24 @@ fn what_only_some_parsers_read_is_not_believed() {
         (format!("{head}==.{claims}.{sig}"), malformed),
         (format!(" {head}.{claims}.{sig}"), malformed),
         (format!("{head}. {claims}.{sig}"), malformed),
-        (format!("{head}.{}\n{}.{sig}", &claims[..8], &claims[8..]), malformed),
-        (format!("{head}.{}\u{b}{}.{sig}", &claims[..8], &claims[8..]), malformed),
-        (format!("{head}.{}!{}.{sig}", &claims[..8], &claims[8..]), malformed),
+        (
+            format!("{head}.{}\n{}.{sig}", &claims[..8], &claims[8..]),
+            malformed,
+        ),
+        (
+            format!("{head}.{}\u{b}{}.{sig}", &claims[..8], &claims[8..]),
+            malformed,
+        ),
+        (
+            format!("{head}.{}!{}.{sig}", &claims[..8], &claims[8..]),
+            malformed,
+        ),
         (format!("\u{feff}{head}.{claims}.{sig}"), malformed),
         (format!("Bearer {head}.{claims}.{sig}"), malformed),
-        (format!("{}.{claims}.{sig}", loose_bits(&two_byte_tail)), malformed),
+        (
+            format!("{}.{claims}.{sig}", loose_bits(&two_byte_tail)),
+            malformed,
+        ),
         (format!("{head}.{claims}"), malformed),
         (format!("{head}.{claims}.{sig}.x"), malformed),
         (format!("{head}.{claims}.{sig}.x.y"), malformed),
@@ -335,14 +443,41 @@ fn what_only_some_parsers_read_is_not_believed() {
         (format!("x.{claims}.{sig}"), malformed),
         (format!(".{claims}."), malformed),
         (format!("{}.{claims}.{sig}", b64("{}")), malformed),
-        (format!("{}.{claims}.{sig}", b64(r#"{"typ":"JWT"}"#)), malformed),
+        (
+            format!("{}.{claims}.{sig}", b64(r#"{"typ":"JWT"}"#)),
+            malformed,
+        ),
         (format!("{}.{claims}.{sig}", b64(r#"["alg"]"#)), malformed),
-        (format!("{}.{claims}.{sig}", b64("\u{feff}{\"alg\":\"RS256\"}")), malformed),
-        (format!("{}.{claims}.{sig}", b64(r#"{"alg":"RS256"}x"#)), malformed),
-        (format!("{}.{claims}.{sig}", b64(b"{\"alg\":\"RS256\",\"k\":\"\xff\"}")), malformed),
-        (format!("{}.{claims}.{sig}", b64("[".repeat(10_000))), malformed),
-        (format!("{}.{claims}.{sig}.{sig}.{sig}", b64(r#"{"alg":"dir","enc":"x"}"#)), malformed),
-        (format!(r#"{{"payload":"{claims}","protected":"{head}","signature":"{sig}"}}"#), malformed),
+        (
+            format!("{}.{claims}.{sig}", b64("\u{feff}{\"alg\":\"RS256\"}")),
+            malformed,
+        ),
+        (
+            format!("{}.{claims}.{sig}", b64(r#"{"alg":"RS256"}x"#)),
+            malformed,
+        ),
+        (
+            format!(
+                "{}.{claims}.{sig}",
+                b64(b"{\"alg\":\"RS256\",\"k\":\"\xff\"}")
+            ),
+            malformed,
+        ),
+        (
+            format!("{}.{claims}.{sig}", b64("[".repeat(10_000))),
+            malformed,
+        ),
+        (
+            format!(
+                "{}.{claims}.{sig}.{sig}.{sig}",
+                b64(r#"{"alg":"dir","enc":"x"}"#)
+            ),
+            malformed,
+        ),
+        (
+            format!(r#"{{"payload":"{claims}","protected":"{head}","signature":"{sig}"}}"#),
+            malformed,
+        ),
     ]);
 }
 

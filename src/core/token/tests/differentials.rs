@@ -6,14 +6,22 @@ use Untrusted::Malformed;
 
 /// A reply whose documented fields say tenant A, with something more beside them.
 fn beside_a(more: &str) -> String {
-    format!(r#"{{"access_token":"{}","id_token":"{}",{more}}}"#, v2(A), v2(A))
+    format!(
+        r#"{{"access_token":"{}","id_token":"{}",{more}}}"#,
+        v2(A),
+        v2(A)
+    )
 }
 
 /// Go's `encoding/json` folds names as Unicode does: U+017F is an `s`, U+212A is a `k`. Java's
 /// and others' fold U+0130 and U+0131 to an `i`.
 #[test]
 fn names_are_folded_as_clients_fold_them() {
-    for name in [r"acce\u017fs_token", r"access_to\u212aen", "acce\u{17f}\u{17f}_to\u{212a}en"] {
+    for name in [
+        r"acce\u017fs_token",
+        r"access_to\u212aen",
+        "acce\u{17f}\u{17f}_to\u{212a}en",
+    ] {
         let twin = beside_a(&format!(r#""{name}":"{OPAQUE}""#));
         assert_eq!(read(twin), Err(Unreadable::Json), "{name}");
         let tokens = read(format!(r#"{{"error":"x","{name}":"{OPAQUE}"}}"#)).unwrap();
@@ -69,7 +77,10 @@ fn an_id_token_in_a_spelling_that_only_some_read() {
 fn an_id_token_that_claims_to_be_encrypted() {
     let id = jwt(r#"{"alg":"RS256","enc":"A256GCM"}"#, v2_claims(B));
     let body = format!(r#"{{"access_token":"{}","id_token":"{id}"}}"#, v2(A));
-    assert_eq!(Says::of(&read(body).unwrap()), Says::undetermined(Disagreement, &[A, B]));
+    assert_eq!(
+        Says::of(&read(body).unwrap()),
+        Says::undetermined(Disagreement, &[A, B])
+    );
 }
 
 /// A parser that takes JSON serialisation of JWS (jose4j, panva/jose) reads a token in it.
@@ -123,7 +134,14 @@ fn token_parameters_in_a_longer_text() {
         let tokens = read(format!(r#"{{"error":"x","x":"{text}"}}"#)).unwrap();
         assert_eq!(Says::of(&tokens), Says::not_entra(Opaque), "{text}");
     }
-    for text in ["access_token=", "access_token=&x=y", "valid_token=x", "my_id_token=x", "_token=x", "=x"] {
+    for text in [
+        "access_token=",
+        "access_token=&x=y",
+        "valid_token=x",
+        "my_id_token=x",
+        "_token=x",
+        "=x",
+    ] {
         let tokens = inspect(b"", [text], &issuers()).unwrap();
         assert_eq!(Says::of(&tokens), Says::nothing(), "{text}");
         assert!(!tokens.in_token_field, "{text}");
@@ -153,7 +171,11 @@ fn another_providers_tokens_stay_its_own() {
         r#"{"iss":"https://idp.example","oid":{"a":[1]},"appid":[]}"#,
         r#"{"iss":"https://idp.example","aB":1,"Ab":2}"#,
     ] {
-        let tokens = read(format!(r#"{{"access_token":"{}"}}"#, jwt(r#"{"alg":"HS512"}"#, claims))).unwrap();
+        let tokens = read(format!(
+            r#"{{"access_token":"{}"}}"#,
+            jwt(r#"{"alg":"HS512"}"#, claims)
+        ))
+        .unwrap();
         let sign_in = SignIn::of(&tokens, Outcome::Success, PASS);
         assert_eq!(sign_in, SignIn::NotEntra, "{claims}");
     }
@@ -167,5 +189,8 @@ fn success_without_a_token_is_suspect_at_entra_only() {
         SignIn::of(&tokens, Outcome::Success, Provider::Entra),
         undetermined(NoToken, &[])
     );
-    assert_eq!(SignIn::of(&tokens, Outcome::Success, PASS), SignIn::NotEntra);
+    assert_eq!(
+        SignIn::of(&tokens, Outcome::Success, PASS),
+        SignIn::NotEntra
+    );
 }

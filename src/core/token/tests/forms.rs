@@ -15,15 +15,33 @@ fn says(body: &str, expected: &Says) {
 #[test]
 fn a_form_is_read_like_json() {
     let opaque = Says::not_entra(Opaque);
-    says("access_token=gho_16C7e42F&scope=repo%2Cgist&token_type=bearer", &opaque);
-    says("access_token=gho_16C7e42F&scope=&token_type=bearer\r\n", &opaque);
+    says(
+        "access_token=gho_16C7e42F&scope=repo%2Cgist&token_type=bearer",
+        &opaque,
+    );
+    says(
+        "access_token=gho_16C7e42F&scope=&token_type=bearer\r\n",
+        &opaque,
+    );
     says("scope=repo,gist+x&ACCESS_TOKEN=y", &opaque);
     says("access_token=%67ho", &opaque);
-    says(&format!("access_token={}&token_type=bearer", v2(B)), &Says::tenant(B));
-    says(&format!("id_token={}", v2(B).replace('.', "%2E")), &Says::tenant(B));
+    says(
+        &format!("access_token={}&token_type=bearer", v2(B)),
+        &Says::tenant(B),
+    );
+    says(
+        &format!("id_token={}", v2(B).replace('.', "%2E")),
+        &Says::tenant(B),
+    );
     says(&format!("anything={}", v2(B)), &Says::tenant(B));
-    says(&format!("u=https%3A%2F%2Fx%2F%23{}", v2(B)), &Says::tenant(B));
-    says("error=bad_verification_code&error_description=The+code+is+incorrect.", &Says::error());
+    says(
+        &format!("u=https%3A%2F%2Fx%2F%23{}", v2(B)),
+        &Says::tenant(B),
+    );
+    says(
+        "error=bad_verification_code&error_description=The+code+is+incorrect.",
+        &Says::error(),
+    );
     says("error=&result=secret", &Says::nothing());
     says("access_token=&scope=", &Says::nothing());
     says("a=b", &Says::nothing());

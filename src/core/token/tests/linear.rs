@@ -62,7 +62,11 @@ fn a_mebibyte_of_members_is_read_in_proportion() {
     read(&body).unwrap();
     let tokens = read(format!(r#"{{"access_token":"{}"}}"#, jwt(RS256, &body))).unwrap();
     assert_eq!(tokens.not_entra, Some(NotEntra::ForeignIssuer));
-    let tokens = read(format!(r#"{{"access_token":"{}"}}"#, jwt(&body, v2_claims(B)))).unwrap();
+    let tokens = read(format!(
+        r#"{{"access_token":"{}"}}"#,
+        jwt(&body, v2_claims(B))
+    ))
+    .unwrap();
     assert_eq!(tokens.untrusted, Some(Untrusted::Malformed));
     let form: Vec<String> = (0..60_000).map(|n| format!("{n}={n}")).collect();
     read(form.join("&")).unwrap();

@@ -52,7 +52,8 @@ fn token() -> impl Strategy<Value = String> {
 /// be found; were `after` to start with base64url, it would only lengthen the signature.
 fn text_with_token() -> impl Strategy<Value = String> {
     let around = || prop_oneof![Just(String::new()), "[ -~]{0,12}", any::<String>()];
-    (around(), token(), around()).prop_map(|(before, token, after)| format!("{before}{token}{after}"))
+    (around(), token(), around())
+        .prop_map(|(before, token, after)| format!("{before}{token}{after}"))
 }
 
 /// Puts a text somewhere into a value: as an element, a member or a member's name.
@@ -69,7 +70,9 @@ fn planted(into: Value, text: String, mut path: Vec<usize>) -> Value {
             Value::from(list)
         }
         Value::Object(mut members) => {
-            let chosen = at.checked_rem(members.len()).and_then(|n| members.keys().nth(n).cloned());
+            let chosen = at
+                .checked_rem(members.len())
+                .and_then(|n| members.keys().nth(n).cloned());
             match (chosen, at % 4) {
                 (Some(name), 2 | 3) => {
                     let inner = members.remove(&name).unwrap();
@@ -105,7 +108,11 @@ fn careless_tid(token: &str) -> Option<String> {
     let claims: Value = serde_json::from_slice(&lenient.decode(segment).ok()?).ok()?;
     let iss = claims.get("iss")?.as_str()?;
     let entra = iss.contains("login.microsoftonline.com") || iss.contains("sts.windows.net");
-    claims.get("tid")?.as_str().filter(|_| entra).map(str::to_owned)
+    claims
+        .get("tid")?
+        .as_str()
+        .filter(|_| entra)
+        .map(str::to_owned)
 }
 
 proptest! {

@@ -18,9 +18,16 @@ fn unreadable(name: &str, body: impl AsRef<[u8]>, expected: Unreadable) {
 
 #[test]
 fn c1_plain_json() {
-    let body = format!(r#"{{"token_type":"Bearer","expires_in":3599,"access_token":"{}"}}"#, v2(B));
+    let body = format!(
+        r#"{{"token_type":"Bearer","expires_in":3599,"access_token":"{}"}}"#,
+        v2(B)
+    );
     says("C1", body, &Says::tenant(B));
-    says("v1", format!(r#"{{"expires_in":"3599","access_token":"{}"}}"#, v1(B)), &Says::tenant(B));
+    says(
+        "v1",
+        format!(r#"{{"expires_in":"3599","access_token":"{}"}}"#, v1(B)),
+        &Says::tenant(B),
+    );
     let both = format!(r#"{{"access_token":"{}","id_token":"{}"}}"#, v1(B), v2(B));
     says("both versions in one reply", both, &Says::tenant(B));
 }
@@ -39,16 +46,37 @@ fn c10_other_encodings() {
     let body = format!(r#"{{"access_token":"{}"}}"#, v2(B));
     let units = |order: fn(u16) -> [u8; 2]| body.encode_utf16().flat_map(order).collect::<Vec<_>>();
     let chars = |order: fn(u32) -> [u8; 4]| {
-        body.chars().flat_map(|c| order(c as u32)).collect::<Vec<_>>()
+        body.chars()
+            .flat_map(|c| order(c as u32))
+            .collect::<Vec<_>>()
     };
     unreadable("UTF-16LE", units(u16::to_le_bytes), Unreadable::Json);
-    unreadable("UTF-16BE", units(u16::to_be_bytes), Unreadable::NeitherJsonNorForm);
+    unreadable(
+        "UTF-16BE",
+        units(u16::to_be_bytes),
+        Unreadable::NeitherJsonNorForm,
+    );
     unreadable("UTF-32LE", chars(u32::to_le_bytes), Unreadable::Json);
-    unreadable("UTF-32BE", chars(u32::to_be_bytes), Unreadable::NeitherJsonNorForm);
-    unreadable("BOM", format!("\u{feff}{body}"), Unreadable::NeitherJsonNorForm);
+    unreadable(
+        "UTF-32BE",
+        chars(u32::to_be_bytes),
+        Unreadable::NeitherJsonNorForm,
+    );
+    unreadable(
+        "BOM",
+        format!("\u{feff}{body}"),
+        Unreadable::NeitherJsonNorForm,
+    );
     let with_bom: Vec<u8> = [&b"\xff\xfe"[..], &units(u16::to_le_bytes)].concat();
-    unreadable("UTF-16LE with BOM", with_bom, Unreadable::NeitherJsonNorForm);
-    let utf7 = body.replace('{', "+AHs-").replace('"', "+ACI-").replace('_', "+AF8-");
+    unreadable(
+        "UTF-16LE with BOM",
+        with_bom,
+        Unreadable::NeitherJsonNorForm,
+    );
+    let utf7 = body
+        .replace('{', "+AHs-")
+        .replace('"', "+ACI-")
+        .replace('_', "+AF8-");
     unreadable("UTF-7", utf7, Unreadable::NeitherJsonNorForm);
 }
 
@@ -60,7 +88,13 @@ fn c14_duplicates() {
             unreadable("C14", body, Unreadable::Json);
         }
     }
-    for twin in ["Access_Token", "ACCESS_TOKEN", r"access\u005ftoken", r"acce\u017fs_token", r"access_to\u212aen"] {
+    for twin in [
+        "Access_Token",
+        "ACCESS_TOKEN",
+        r"access\u005ftoken",
+        r"acce\u017fs_token",
+        r"access_to\u212aen",
+    ] {
         let body = format!(r#"{{"access_token":"{}","{twin}":"x"}}"#, v2(A));
         unreadable(twin, body, Unreadable::Json);
         let body = format!(r#"{{"{twin}":"x","data":1,"access_token":"{}"}}"#, v2(A));
@@ -69,21 +103,58 @@ fn c14_duplicates() {
     let inner = format!(r#"{{"data":{{"t":"{}","t":"{}"}}}}"#, v2(A), v2(B));
     unreadable("in an inner object", inner, Unreadable::Json);
     let many: Vec<String> = (0..100).map(|n| format!(r#""m{n}":{n}"#)).collect();
-    says("100 members", format!("{{{}}}", many.join(",")), &Says::nothing());
-    unreadable("100 and one again", format!("{{{},\"M99\":0}}", many.join(",")), Unreadable::Json);
-    unreadable("100 and the first again", format!("{{{},\"m0\":0}}", many.join(",")), Unreadable::Json);
-    let apart = format!(r#"{{"access_token":"{}","inner":{{"access_token":"{}"}}}}"#, v2(A), v2(B));
-    says("the same name in two objects", apart, &Says::undetermined(Disagreement, &[A, B]));
+    says(
+        "100 members",
+        format!("{{{}}}", many.join(",")),
+        &Says::nothing(),
+    );
+    unreadable(
+        "100 and one again",
+        format!("{{{},\"M99\":0}}", many.join(",")),
+        Unreadable::Json,
+    );
+    unreadable(
+        "100 and the first again",
+        format!("{{{},\"m0\":0}}", many.join(",")),
+        Unreadable::Json,
+    );
+    let apart = format!(
+        r#"{{"access_token":"{}","inner":{{"access_token":"{}"}}}}"#,
+        v2(A),
+        v2(B)
+    );
+    says(
+        "the same name in two objects",
+        apart,
+        &Says::undetermined(Disagreement, &[A, B]),
+    );
 }
 
 #[test]
 fn c17_tokens_that_disagree() {
     for (access, id) in [(A, B), (B, A)] {
-        let body = format!(r#"{{"access_token":"{}","id_token":"{}"}}"#, v1(access), v2(id));
-        says("C17", body, &Says::undetermined(Disagreement, &[access, id]));
+        let body = format!(
+            r#"{{"access_token":"{}","id_token":"{}"}}"#,
+            v1(access),
+            v2(id)
+        );
+        says(
+            "C17",
+            body,
+            &Says::undetermined(Disagreement, &[access, id]),
+        );
     }
-    let three = format!(r#"{{"access_token":"{}","id_token":"{}","x":"{}"}}"#, v1(A), v2(B), v2(M));
-    says("three tenants", three, &Says::undetermined(Disagreement, &[A, B, M]));
+    let three = format!(
+        r#"{{"access_token":"{}","id_token":"{}","x":"{}"}}"#,
+        v1(A),
+        v2(B),
+        v2(M)
+    );
+    says(
+        "three tenants",
+        three,
+        &Says::undetermined(Disagreement, &[A, B, M]),
+    );
     let foreign = format!(r#"{{"access_token":"{}","id_token":"{}"}}"#, v2(A), ado(B));
     says(
         "another issuer beside Entra",
@@ -94,7 +165,9 @@ fn c17_tokens_that_disagree() {
 
 #[test]
 fn c17_no_more_tenants_are_kept_than_needed() {
-    let ids: Vec<String> = (1..=20).map(|n| format!("cccccccc-0000-4000-8000-{n:012}")).collect();
+    let ids: Vec<String> = (1..=20)
+        .map(|n| format!("cccccccc-0000-4000-8000-{n:012}"))
+        .collect();
     let tokens: Vec<String> = ids.iter().map(|id| format!("\"{}\"", v2(id))).collect();
     let tokens = read(format!(r#"{{"x":[{}]}}"#, tokens.join(","))).unwrap();
     let kept: Vec<String> = tokens.tenants.iter().map(ToString::to_string).collect();
@@ -105,7 +178,10 @@ fn c17_no_more_tenants_are_kept_than_needed() {
 fn c18_opaque_access_token_with_an_id_token() {
     let body = format!(r#"{{"access_token":"{OPAQUE}","id_token":"{}"}}"#, v2(M));
     says("C18", body, &Says::tenant(M));
-    let body = format!(r#"{{"access_token":"PAQABAAAAAAD","id_token":"{}"}}"#, v2(B));
+    let body = format!(
+        r#"{{"access_token":"PAQABAAAAAAD","id_token":"{}"}}"#,
+        v2(B)
+    );
     says("version 1.0 opaque", body, &Says::tenant(B));
 }
 
@@ -113,7 +189,11 @@ fn c18_opaque_access_token_with_an_id_token() {
 fn c19_opaque_access_token_alone() {
     let opaque = Says::not_entra(Opaque);
     says("C19", format!(r#"{{"access_token":"{OPAQUE}"}}"#), &opaque);
-    says("version 1.0 opaque", r#"{"access_token":"PAQABAAAAAAD"}"#, &opaque);
+    says(
+        "version 1.0 opaque",
+        r#"{"access_token":"PAQABAAAAAAD"}"#,
+        &opaque,
+    );
     let info = b64(format!(r#"{{"uid":"u","utid":"{A}"}}"#));
     let body = format!(r#"{{"access_token":"{OPAQUE}","client_info":"{info}"}}"#);
     says("C19 with client_info", body, &opaque);
@@ -128,15 +208,27 @@ fn c20_azure_devops() {
     );
     says("C20", body, &Says::not_entra(ForeignIssuer));
     let sealed = jwt(r#"{"alg":"RS256"}"#, [0xd1, 0xe2, 0x80, 0x01]);
-    says("sealed payload", format!(r#"{{"access_token":"{sealed}"}}"#), &Says::not_entra(ForeignIssuer));
-    says("encrypted", format!(r#"{{"access_token":"{}"}}"#, jwe()), &Says::not_entra(Encrypted));
+    says(
+        "sealed payload",
+        format!(r#"{{"access_token":"{sealed}"}}"#),
+        &Says::not_entra(ForeignIssuer),
+    );
+    says(
+        "encrypted",
+        format!(r#"{{"access_token":"{}"}}"#, jwe()),
+        &Says::not_entra(Encrypted),
+    );
     let genuine = format!(r#"{{"access_token":"{}"}}"#, v2(B));
     says("a genuine Entra token after all", genuine, &Says::tenant(B));
 }
 
 #[test]
 fn c23_encrypted_access_token() {
-    says("no id_token", format!(r#"{{"access_token":"{}"}}"#, jwe()), &Says::not_entra(Encrypted));
+    says(
+        "no id_token",
+        format!(r#"{{"access_token":"{}"}}"#, jwe()),
+        &Says::not_entra(Encrypted),
+    );
     for id in [A, B] {
         let body = format!(r#"{{"access_token":"{}","id_token":"{}"}}"#, jwe(), v2(id));
         says("with an id_token", body, &Says::tenant(id));
@@ -145,8 +237,16 @@ fn c23_encrypted_access_token() {
 
 #[test]
 fn c25_only_a_refresh_token() {
-    says("C25", r#"{"refresh_token":"1.AXEAv4j5.AgABAwEAAAD"}"#, &Says::not_entra(Opaque));
-    says("C25 as JWE", format!(r#"{{"refresh_token":"{}"}}"#, jwe()), &Says::not_entra(Encrypted));
+    says(
+        "C25",
+        r#"{"refresh_token":"1.AXEAv4j5.AgABAwEAAAD"}"#,
+        &Says::not_entra(Opaque),
+    );
+    says(
+        "C25 as JWE",
+        format!(r#"{{"refresh_token":"{}"}}"#, jwe()),
+        &Says::not_entra(Encrypted),
+    );
 }
 
 #[test]
@@ -155,7 +255,11 @@ fn c26_guest_in_the_host_tenant() {
         r#"{{"iss":"https://login.microsoftonline.com/{A}/v2.0","tid":"{A}","idp":"https://sts.windows.net/{B}/"}}"#
     );
     let info = b64(format!(r#"{{"uid":"u","utid":"{B}"}}"#));
-    let body = format!(r#"{{"id_token":"{}","access_token":"{}","client_info":"{info}"}}"#, jwt(RS256, claims), v1(A));
+    let body = format!(
+        r#"{{"id_token":"{}","access_token":"{}","client_info":"{info}"}}"#,
+        jwt(RS256, claims),
+        v1(A)
+    );
     says("C26", body, &Says::tenant(A));
 }
 
@@ -183,10 +287,17 @@ fn c29_errors_with_a_token() {
     for id in [A, B] {
         let body = format!(r#"{{"error":"invalid_grant","access_token":"{}"}}"#, v2(id));
         says("C29", body, &Says::tenant(id));
-        let body = format!(r#"{{"error":"invalid_grant","error_description":"see {}!"}}"#, v2(id));
+        let body = format!(
+            r#"{{"error":"invalid_grant","error_description":"see {}!"}}"#,
+            v2(id)
+        );
         says("in the description", body, &Says::tenant(id));
     }
-    says("opaque", format!(r#"{{"error":"x","access_token":"{OPAQUE}"}}"#), &Says::not_entra(Opaque));
+    says(
+        "opaque",
+        format!(r#"{{"error":"x","access_token":"{OPAQUE}"}}"#),
+        &Says::not_entra(Opaque),
+    );
 }
 
 /// `error` means an error only where it says one: a wall (`non_entra = "block"`) must not open
@@ -197,22 +308,45 @@ fn an_error_that_says_nothing_is_none() {
         let body = format!(r#"{{"error":{value},"result":"secret"}}"#);
         says(value, body, &Says::nothing());
     }
-    says("in an inner object", r#"{"data":{"error":"x"}}"#, &Says::nothing());
+    says(
+        "in an inner object",
+        r#"{"data":{"error":"x"}}"#,
+        &Says::nothing(),
+    );
     says("in another case", r#"{"Error":"x"}"#, &Says::nothing());
 }
 
 #[test]
 fn c43_broken_text_beside_a_token() {
     let beside = |text: &[u8]| {
-        [format!(r#"{{"access_token":"{}","x":""#, v2(B)).as_bytes(), text, b"\"}"].concat()
+        [
+            format!(r#"{{"access_token":"{}","x":""#, v2(B)).as_bytes(),
+            text,
+            b"\"}",
+        ]
+        .concat()
     };
     for text in [
-        &b"\xff"[..], b"\xc0\xaf", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", br"\ud800", br"\udc00x",
-        br"\ud800\u0041", br"\u12", br"\x", b"\n", b"\0", b"\x1f",
+        &b"\xff"[..],
+        b"\xc0\xaf",
+        b"\xed\xa0\x80",
+        b"\xf5\x80\x80\x80",
+        br"\ud800",
+        br"\udc00x",
+        br"\ud800\u0041",
+        br"\u12",
+        br"\x",
+        b"\n",
+        b"\0",
+        b"\x1f",
     ] {
         unreadable("C43", beside(text), Unreadable::Json);
     }
-    says("sound text", beside("\\ud83d\\ude00 \u{1f600} \\u0000".as_bytes()), &Says::tenant(B));
+    says(
+        "sound text",
+        beside("\\ud83d\\ude00 \u{1f600} \\u0000".as_bytes()),
+        &Says::tenant(B),
+    );
 }
 
 #[test]
@@ -221,7 +355,10 @@ fn c45_odd_white_space_and_unknown_fields() {
     for body in [
         format!("{{\r\n\t\"access_token\"\t:\r\n\"{token}\" ,\n \"scope\" : \"\" }}\r\n\r\n"),
         format!(r#"{{"foo":[],"bar":{{}},"access_token":"{token}","":null,"n":-1.5e3,"t":true}}"#),
-        format!(r#"{{"access\u005ftoken":"{}"}}"#, token.replace('e', "\\u0065").replace('.', "\\u002e")),
+        format!(
+            r#"{{"access\u005ftoken":"{}"}}"#,
+            token.replace('e', "\\u0065").replace('.', "\\u002e")
+        ),
     ] {
         says("C45", body, &Says::tenant(A));
     }
@@ -250,11 +387,18 @@ fn a_token_anywhere_counts() {
         format!(r#"{{"access_token":"","x":"{token}"}}"#),
         format!(r#"{{"access_token":null,"x":"{token}"}}"#),
         format!(r#"{{"access_token":"<p>{token}</p>"}}"#),
-        format!(r#"{{"x":"{}.{}."}}"#, b64(r#"{"alg":"none"}"#), b64(v2_claims(B))),
+        format!(
+            r#"{{"x":"{}.{}."}}"#,
+            b64(r#"{"alg":"none"}"#),
+            b64(v2_claims(B))
+        ),
     ] {
         let tokens = read(&body).unwrap();
         assert_eq!(tokens.tenants, [tenant(B)], "{body}");
-        assert!(!matches!(SignIn::of(&tokens, Outcome::Failure, Provider::Entra), SignIn::NoToken));
+        assert!(!matches!(
+            SignIn::of(&tokens, Outcome::Failure, Provider::Entra),
+            SignIn::NoToken
+        ));
     }
 }
 
@@ -263,7 +407,10 @@ fn other_texts_count_too() {
     let location = format!("https://app.example/#id_token={}&state=x", v2(B));
     let tokens = inspect(b"{}", [location.as_str()], &issuers()).unwrap();
     assert_eq!(Says::of(&tokens), Says::tenant(B));
-    let html = format!("<input type=\"hidden\" name=\"id_token\" value=\"{}\">", v2(B));
+    let html = format!(
+        "<input type=\"hidden\" name=\"id_token\" value=\"{}\">",
+        v2(B)
+    );
     let tokens = super::super::reply::inspect_text(&html, &issuers());
     assert_eq!(tokens.tenants, [tenant(B)]);
 }
@@ -272,15 +419,33 @@ fn other_texts_count_too() {
 fn a_token_field_that_holds_no_text_is_suspect() {
     let malformed = Says::untrusted(Malformed, &[]);
     for field in ["access_token", "id_token", "refresh_token", "Access_Token"] {
-        for value in ["1", "-1", "0.5", "true", "false", "[]", "{}", r#"["x"]"#, r#"{"a":1}"#] {
+        for value in [
+            "1",
+            "-1",
+            "0.5",
+            "true",
+            "false",
+            "[]",
+            "{}",
+            r#"["x"]"#,
+            r#"{"a":1}"#,
+        ] {
             says(value, format!(r#"{{"{field}":{value}}}"#), &malformed);
         }
         let inner = format!(r#"{{"{field}":["{}"]}}"#, v2(B));
         says("in a list", inner, &Says::untrusted(Malformed, &[B]));
         says("null", format!(r#"{{"{field}":null}}"#), &Says::nothing());
         says("empty", format!(r#"{{"{field}":""}}"#), &Says::nothing());
-        says("a twin", format!(r#"{{"{field}":"{}"}}"#, v2(B)), &Says::tenant(B));
-        says("opaque", format!(r#"{{"{field}":"x"}}"#), &Says::not_entra(Opaque));
+        says(
+            "a twin",
+            format!(r#"{{"{field}":"{}"}}"#, v2(B)),
+            &Says::tenant(B),
+        );
+        says(
+            "opaque",
+            format!(r#"{{"{field}":"x"}}"#),
+            &Says::not_entra(Opaque),
+        );
     }
 }
 
@@ -290,13 +455,24 @@ fn a_token_that_is_not_believed_outweighs_one_that_is() {
     let body = format!(r#"{{"access_token":"{}","id_token":"{hs256}"}}"#, v2(A));
     says("HS256", body, &Says::untrusted(Untrusted::Algorithm, &[A]));
     let body = format!(r#"{{"id_token":"{}","access_token":" {}"}}"#, v2(A), v2(B));
-    says("a leading space", body, &Says::untrusted(Malformed, &[A, B]));
+    says(
+        "a leading space",
+        body,
+        &Says::untrusted(Malformed, &[A, B]),
+    );
 }
 
 #[test]
 fn saml() {
-    says("alone", r#"{"access_token":"PHNhbWw6QXNzZXJ0aW9uPg"}"#, &Says::not_entra(Saml));
-    let body = format!(r#"{{"access_token":"PEFzc2VydGlvbj4","id_token":"{}"}}"#, v2(B));
+    says(
+        "alone",
+        r#"{"access_token":"PHNhbWw6QXNzZXJ0aW9uPg"}"#,
+        &Says::not_entra(Saml),
+    );
+    let body = format!(
+        r#"{{"access_token":"PEFzc2VydGlvbj4","id_token":"{}"}}"#,
+        v2(B)
+    );
     says("with an id_token", body, &Says::tenant(B));
 }
 
@@ -343,18 +519,34 @@ fn other_texts_than_json_and_forms_cannot_be_read() {
 #[test]
 fn depth_bombs_are_refused() {
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
-        let bomb = |depth: usize| {
-            format!("{{\"x\":{}1{}}}", open.repeat(depth), close.repeat(depth))
-        };
+        let bomb =
+            |depth: usize| format!("{{\"x\":{}1{}}}", open.repeat(depth), close.repeat(depth));
         says("shallow", bomb(50), &Says::nothing());
         unreadable("deep", bomb(10_000), Unreadable::Json);
-        unreadable("deep and cut off", format!("{{\"x\":{}", open.repeat(10_000)), Unreadable::Json);
+        unreadable(
+            "deep and cut off",
+            format!("{{\"x\":{}", open.repeat(10_000)),
+            Unreadable::Json,
+        );
     }
-    let claims = format!(r#"{{"x":{}1{},{}"#, "[".repeat(10_000), "]".repeat(10_000), &v2_claims(B)[1..]);
-    says("in claims", format!(r#"{{"access_token":"{}"}}"#, jwt(RS256, claims)), &Says::tenant(B));
+    let claims = format!(
+        r#"{{"x":{}1{},{}"#,
+        "[".repeat(10_000),
+        "]".repeat(10_000),
+        &v2_claims(B)[1..]
+    );
+    says(
+        "in claims",
+        format!(r#"{{"access_token":"{}"}}"#, jwt(RS256, claims)),
+        &Says::tenant(B),
+    );
     let header = format!(r#"{{"alg":{}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
     let body = format!(r#"{{"access_token":"{}"}}"#, jwt(&header, v2_claims(B)));
-    says("in a header", body, &Says::untrusted(Untrusted::Algorithm, &[]));
+    says(
+        "in a header",
+        body,
+        &Says::untrusted(Untrusted::Algorithm, &[]),
+    );
 }
 
 #[test]

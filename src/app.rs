@@ -1,0 +1,315 @@
+//! The composition root: builds everything from the configuration, binds, serves, drains.
+//!
+//! Invariant: everything that can be wrong is found before a port is bound; readiness goes first
+//! when the process is told to end, and audit records are written last.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::thread;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use crate::admin::{self, Readiness};
+use crate::audit::Audit;
+use crate::config::{self, Config, RouteKind};
+use crate::core::isolation::Terms;
+use crate::domains::Domains;
+use crate::gateway::{Gateway, Lane, Worker};
+use crate::listener;
+use crate::metrics::Metrics;
+use crate::policies::Policies;
+use crate::problem::Problem;
+use crate::telemetry;
+use crate::tls;
+use crate::upstream::Upstream;
+
+/// Why the gateway does not start, or does not end well.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The audit output cannot be opened.
+    #[error("audit output: {0}")]
+    Audit(io::Error),
+    /// An address cannot be bound.
+    #[error("{listener} listener: cannot bind {address}: {error}")]
+    Bind {
+        /// `data` or `admin`.
+        listener: &'static str,
+        /// The configured address.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// Policies have faults.
+    #[error("{} in the policies", count(.0.len()))]
+    Policies(Vec<Problem>),
+    /// A provider cannot be set up.
+    #[error("provider {name}: {error}")]
+    Provider {
+        /// Its name.
+        name: String,
+        /// Why.
+        error: String,
+    },
+    /// The system refuses threads, signals or a runtime.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+    /// Certificates cannot be read.
+    #[error("listen.tls: {0}")]
+    Tls(String),
+}
+
+fn count(problems: usize) -> String {
+    format!("{problems} problem{}", if problems == 1 { "" } else { "s" })
+}
+
+/// Tasks that a worker polls between two looks at its sockets. Above tokio's default (61): more
+/// requests are written in a row, so that fewer wake-ups fall on each; `bench/README.md`.
+const EVENT_INTERVAL: u32 = 256;
+
+/// Connections that the system holds for us before they are accepted.
+const BACKLOG: i32 = 4096;
+
+/// Runs the gateway until SIGTERM or SIGINT. SIGHUP reads the policies again.
+///
+/// # Errors
+/// [`StartError`]; nothing is bound then.
+pub fn run(config: &Config) -> Result<(), StartError> {
+    telemetry::start(&config.log);
+    announce(config);
+    tls::install_provider();
+    let acceptor = match &config.listen.tls {
+        Some(files) => Some(tls::acceptor(files).map_err(StartError::Tls)?),
+        None => None,
+    };
+    let policies = Policies::open(&config.policies.directory).map_err(StartError::Policies)?;
+    let (audit, writer) = Audit::start(&config.audit).map_err(StartError::Audit)?;
+    let gateway = Arc::new(Gateway::new(
+        config,
+        policies.clone(),
+        audit,
+        Arc::new(Metrics::new()),
+    ));
+    let workers = (0..config.listen.workers)
+        .map(|_| worker(config, &gateway).map(Arc::new))
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    // Before anything is bound: whoever sees us listen may tell us to end.
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::register()?
+    };
+    let admin = bind("admin", config.admin, Share::No)?;
+    let sockets = bind_workers(config)?;
+    let (stop, stopped) = watch::channel(false);
+    let mut threads = Vec::new();
+    for (number, (socket, worker)) in sockets.into_iter().zip(workers).enumerate() {
+        let (acceptor, stopped) = (acceptor.clone(), stopped.clone());
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .event_interval(EVENT_INTERVAL)
+            .build()?;
+        let thread = thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .spawn(move || work(&runtime, socket, worker, acceptor, stopped))?;
+        threads.push(thread);
+    }
+    let ended = runtime.block_on(serve_admin(admin, gateway, policies, signals));
+    // Sent even if nobody waits any more.
+    stop.send_replace(true);
+    for thread in threads {
+        drop(thread.join());
+    }
+    drop(writer);
+    tracing::info!("stopped");
+    ended
+}
+
+/// One worker's state: its own connections to every provider.
+fn worker(config: &Config, gateway: &Arc<Gateway>) -> Result<Worker, StartError> {
+    let mut reached: Vec<(String, Arc<Upstream>, Arc<Domains>)> = Vec::new();
+    let mut lanes = Vec::with_capacity(config.routes.len());
+    for route in &config.routes {
+        let provider = &route.provider;
+        let known = reached.iter().find(|(name, ..)| *name == provider.name);
+        let (upstream, domains) = if let Some((_, upstream, domains)) = known {
+            (Arc::clone(upstream), Arc::clone(domains))
+        } else {
+            let upstream =
+                Upstream::new(provider, &config.limits).map_err(|error| StartError::Provider {
+                    name: provider.name.clone(),
+                    error,
+                })?;
+            let made = (
+                Arc::new(upstream),
+                Arc::new(Domains::new(provider.issuers.clone())),
+            );
+            reached.push((
+                provider.name.clone(),
+                Arc::clone(&made.0),
+                Arc::clone(&made.1),
+            ));
+            made
+        };
+        lanes.push(Lane {
+            route: Arc::clone(route),
+            upstream,
+            domains,
+            terms: Terms {
+                mode: config.mode,
+                absent: config.policies.absent,
+                undetermined: provider.undetermined,
+                provider: provider.kind,
+            },
+        });
+    }
+    Ok(Worker {
+        gateway: Arc::clone(gateway),
+        lanes,
+    })
+}
+
+/// A worker thread: one single-threaded runtime, one listening socket.
+fn work(
+    runtime: &Runtime,
+    socket: StdListener,
+    worker: Arc<Worker>,
+    acceptor: Option<TlsAcceptor>,
+    stopped: watch::Receiver<bool>,
+) {
+    runtime.block_on(async move {
+        match TcpListener::from_std(socket) {
+            Ok(listener) => listener::serve(listener, worker, acceptor, stopped).await,
+            Err(error) => tracing::error!(%error, "a worker cannot listen"),
+        }
+    });
+}
+
+/// Serves the admin listener and waits for the signal to end.
+async fn serve_admin(
+    socket: StdListener,
+    gateway: Arc<Gateway>,
+    policies: Policies,
+    mut signals: Signals,
+) -> Result<(), StartError> {
+    let readiness = Arc::new(Readiness::default());
+    let listener = TcpListener::from_std(socket)?;
+    readiness.set(true);
+    tokio::spawn(admin::serve(listener, gateway, Arc::clone(&readiness)));
+    tokio::spawn(reload_on(signals.hangup, policies));
+    tokio::select! {
+        _ = signals.terminate.recv() => {}
+        _ = signals.interrupt.recv() => {}
+    }
+    readiness.set(false);
+    tracing::info!("draining");
+    Ok(())
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn register() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+/// Tells the log what the operator declared: choices that weaken the gateway, and the paths that
+/// are relayed because they carry no tokens.
+fn announce(config: &Config) {
+    for warning in config::warnings(config) {
+        tracing::info!(
+            key = warning.key,
+            effect = warning.text,
+            "a choice that weakens the gateway"
+        );
+    }
+    for route in &config.routes {
+        if let RouteKind::Relay { .. } = route.kind {
+            tracing::info!(
+                route = &*route.name, path = %route.path, provider = &*route.provider.name,
+                "relayed: declared to carry no tokens"
+            );
+        }
+    }
+}
+
+async fn reload_on(mut hangup: Signal, policies: Policies) {
+    while hangup.recv().await.is_some() {
+        policies.reload();
+    }
+}
+
+fn bind_workers(config: &Config) -> Result<Vec<StdListener>, StartError> {
+    let share = if config.listen.workers > 1 {
+        Share::Yes
+    } else {
+        Share::No
+    };
+    let first = bind("data", config.listen.address, share)?;
+    let address = first.local_addr()?;
+    let mut sockets = vec![first];
+    for _ in 1..config.listen.workers {
+        sockets.push(
+            bind_quietly(address, share).map_err(|error| StartError::Bind {
+                listener: "data",
+                address,
+                error,
+            })?,
+        );
+    }
+    Ok(sockets)
+}
+
+/// Whether several sockets share one port (`SO_REUSEPORT`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Share {
+    No,
+    Yes,
+}
+
+fn bind(
+    listener: &'static str,
+    address: SocketAddr,
+    share: Share,
+) -> Result<StdListener, StartError> {
+    let bound = bind_quietly(address, share).and_then(|socket| {
+        let address = socket.local_addr()?;
+        tracing::info!(listener, %address, "listening");
+        Ok(socket)
+    });
+    bound.map_err(|error| StartError::Bind {
+        listener,
+        address,
+        error,
+    })
+}
+
+fn bind_quietly(address: SocketAddr, share: Share) -> io::Result<StdListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(share == Share::Yes)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}

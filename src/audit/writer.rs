@@ -1,0 +1,175 @@
+//! Writes audit lines from a thread of its own, so that no exchange waits for a disk.
+//!
+//! Invariant: lines are whole and in order. They gather in memory for at most [`GATHER`] and
+//! [`MOST`] bytes; beyond that they are counted as dropped and an alarm is raised.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::config::AuditOutput;
+
+/// How long lines gather before they are written.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// Bytes that may wait.
+const MOST: usize = 16 * 1024 * 1024;
+
+/// Where records go. Cheap to clone.
+#[derive(Clone)]
+pub struct Audit {
+    queue: Arc<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    /// Wakes the writer when the first line arrives, or the end.
+    filled: Condvar,
+    dropped: AtomicU64,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    ended: bool,
+}
+
+/// Ends the writer when dropped, after everything is written.
+pub struct Writer {
+    queue: Arc<Queue>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Audit {
+    /// Opens the output and starts the writer.
+    ///
+    /// # Errors
+    /// The file cannot be opened for appending.
+    pub fn start(output: &AuditOutput) -> io::Result<(Self, Writer)> {
+        let sink = match output {
+            AuditOutput::File(path) => {
+                Sink::File(OpenOptions::new().create(true).append(true).open(path)?)
+            }
+            AuditOutput::Stdout => Sink::Stdout(io::stdout()),
+        };
+        let queue = Arc::new(Queue::default());
+        let theirs = Arc::clone(&queue);
+        let thread = thread::Builder::new()
+            .name("audit".to_owned())
+            .spawn(move || theirs.write_all(sink))?;
+        let writer = Writer {
+            queue: Arc::clone(&queue),
+            thread: Some(thread),
+        };
+        Ok((Self { queue }, writer))
+    }
+
+    /// Adds one line. Never blocks on the output.
+    pub(super) fn write(&self, line: &impl Serialize) {
+        let mut waiting = self.queue.lock();
+        if waiting.lines.len() >= MOST {
+            drop(waiting);
+            self.queue.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let (first, length) = (waiting.lines.is_empty(), waiting.lines.len());
+        if serde_json::to_writer(&mut waiting.lines, line).is_err() {
+            waiting.lines.truncate(length);
+            self.queue.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        waiting.lines.push(b'\n');
+        drop(waiting);
+        if first {
+            self.queue.filled.notify_one();
+        }
+    }
+
+    /// Lines that were lost since the start: the output was too slow or failed.
+    pub fn dropped(&self) -> u64 {
+        self.queue.dropped.load(Ordering::Relaxed)
+    }
+}
+
+enum Sink {
+    File(File),
+    Stdout(io::Stdout),
+}
+
+impl Sink {
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.write_all(lines),
+            Self::Stdout(stdout) => {
+                let mut stdout = stdout.lock();
+                stdout.write_all(lines)?;
+                stdout.flush()
+            }
+        }
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_all(&self, mut sink: Sink) {
+        let mut batch = Vec::new();
+        let mut failing = false;
+        loop {
+            let mut waiting = self
+                .filled
+                .wait_while(self.lock(), |waiting| {
+                    waiting.lines.is_empty() && !waiting.ended
+                })
+                .unwrap_or_else(PoisonError::into_inner);
+            if waiting.lines.is_empty() && waiting.ended {
+                return;
+            }
+            if !waiting.ended {
+                waiting = self
+                    .filled
+                    .wait_timeout_while(waiting, GATHER, |waiting| !waiting.ended)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
+            }
+            std::mem::swap(&mut batch, &mut waiting.lines);
+            drop(waiting);
+            match sink.write(&batch) {
+                Ok(()) if failing => {
+                    failing = false;
+                    tracing::warn!("audit records are written again");
+                }
+                Ok(()) => {}
+                Err(error) => {
+                    let lost = batch.iter().filter(|byte| **byte == b'\n').count();
+                    self.dropped
+                        .fetch_add(u64::try_from(lost).unwrap_or(u64::MAX), Ordering::Relaxed);
+                    if !failing {
+                        failing = true;
+                        tracing::error!(%error, "audit records cannot be written");
+                    }
+                }
+            }
+            batch.clear();
+            batch.shrink_to(1024 * 1024);
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue.lock().ended = true;
+        self.queue.filled.notify_all();
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}

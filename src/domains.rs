@@ -1,0 +1,98 @@
+//! Which tenant a path segment names: an id, `consumers`, or a domain, resolved at the provider.
+//!
+//! Invariant: this serves the early check only. What cannot be resolved is not decided early; the
+//! check on the reply decides.
+//!
+//! Source: OpenID Connect Discovery 1.0; Microsoft identity platform, "OpenID Connect" (`issuer`
+//! of a domain's metadata names its tenant id).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use moka::sync::Cache;
+use serde::Deserialize;
+
+use crate::core::tenant::{MANY_TENANTS, PERSONAL_ACCOUNTS, TenantId};
+use crate::core::token::issuer::{Issuers, Match};
+use crate::upstream::{self, Redirects, Upstream};
+
+/// Domains kept at most.
+const MOST: u64 = 10_000;
+
+/// A domain seldom moves to another tenant; the check on the reply covers the rest.
+const KEPT: Duration = Duration::from_secs(3600);
+
+/// Domains of one provider, resolved and kept for a while. None: not resolvable.
+pub struct Domains {
+    issuers: Issuers,
+    known: Cache<String, Option<TenantId>>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+}
+
+impl Domains {
+    /// An empty cache for a provider with these issuers.
+    pub fn new(issuers: Issuers) -> Self {
+        Self {
+            issuers,
+            known: Cache::builder()
+                .max_capacity(MOST)
+                .time_to_live(KEPT)
+                .build(),
+        }
+    }
+
+    /// The tenant that a path segment names, if it names one.
+    pub async fn tenant(&self, segment: &str, upstream: &Upstream) -> Option<TenantId> {
+        if let Ok(tenant) = TenantId::parse(segment) {
+            return Some(tenant);
+        }
+        if segment.eq_ignore_ascii_case("consumers") {
+            return Some(PERSONAL_ACCOUNTS);
+        }
+        if MANY_TENANTS
+            .iter()
+            .any(|alias| segment.eq_ignore_ascii_case(alias))
+            || !is_domain(segment)
+        {
+            return None;
+        }
+        let domain = segment.to_ascii_lowercase();
+        if let Some(known) = self.known.get(&domain) {
+            return known;
+        }
+        let found = self.ask(&domain, upstream).await;
+        self.known.insert(domain, found);
+        found
+    }
+
+    async fn ask(&self, domain: &str, upstream: &Upstream) -> Option<TenantId> {
+        let target = format!("/{domain}/v2.0/.well-known/openid-configuration");
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::HOST, upstream.host().clone());
+        let request = upstream::request(Method::GET, &target, headers, Bytes::new()).ok()?;
+        let reply = upstream.exchange(request, Redirects::Refuse).await.ok()?;
+        let Metadata { issuer } = serde_json::from_slice(reply.text()).ok()?;
+        match self.issuers.find(Some(&issuer)) {
+            Match::Tenant(tenant) => Some(tenant),
+            Match::Foreign | Match::Resembles => None,
+        }
+    }
+}
+
+/// Letters, digits, dashes and dots, with a dot inside: what a verified domain looks like.
+fn is_domain(text: &str) -> bool {
+    text.len() <= 253
+        && text.contains('.')
+        && text.split('.').all(|label| {
+            !label.is_empty()
+                && label.len() <= 63
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        })
+}

@@ -1,0 +1,182 @@
+//! What one worker holds: the gateway's shared state and a lane for each route.
+//!
+//! It exists so that the request path gets everything it needs from one place and owns nothing
+//! global.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderName, Uri};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+use tokio::time::timeout;
+
+use crate::audit::Audit;
+use crate::config::template::Captures;
+use crate::config::{Config, CreatorSource, Limits, Route, Trust};
+use crate::core::isolation::Terms;
+use crate::core::policy::Mode;
+use crate::domains::Domains;
+use crate::headers::CLIENT_TENANT_ID;
+use crate::metrics::Metrics;
+use crate::policies::Policies;
+use crate::refusal::Refusal;
+use crate::upstream::Upstream;
+
+/// Shared by all workers.
+pub struct Gateway {
+    /// The gateway's mode.
+    pub mode: Mode,
+    /// Bounds.
+    pub limits: Limits,
+    /// Whose headers are believed.
+    pub trust: Trust,
+    /// Every header that may name a creator: never forwarded, never doubled, never respelled.
+    pub trust_headers: Vec<HeaderName>,
+    /// The base that discovery documents name, where it is configured.
+    pub public_url: Option<Uri>,
+    /// Whether clients speak TLS to us.
+    pub tls: bool,
+    /// All policies.
+    pub policies: Policies,
+    /// Where records go.
+    pub audit: Audit,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    in_flight: AtomicUsize,
+}
+
+impl Gateway {
+    /// Assembles the shared state.
+    pub fn new(config: &Config, policies: Policies, audit: Audit, metrics: Arc<Metrics>) -> Self {
+        let mut trust_headers = vec![CLIENT_TENANT_ID];
+        for source in config.routes.iter().flat_map(|route| &route.creator) {
+            if let CreatorSource::Header(name) = source
+                && !trust_headers.contains(name)
+            {
+                trust_headers.push(name.clone());
+            }
+        }
+        Self {
+            mode: config.mode,
+            limits: config.limits.clone(),
+            trust: config.trust.clone(),
+            trust_headers,
+            public_url: config.listen.public_url.clone(),
+            tls: config.listen.tls.is_some(),
+            policies,
+            audit,
+            metrics,
+            in_flight: AtomicUsize::new(0),
+        }
+    }
+
+    /// Counts a request in, until the guard is dropped.
+    ///
+    /// # Errors
+    /// [`Refusal::Overload`] above the limit.
+    pub fn admit(&self) -> Result<Admitted<'_>, Refusal> {
+        let admitted = Admitted { gateway: self };
+        let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.metrics.in_flight.inc();
+        if before >= self.limits.in_flight {
+            return Err(Refusal::Overload);
+        }
+        Ok(admitted)
+    }
+
+    /// Reads a whole body, within its bounds of size and time.
+    ///
+    /// # Errors
+    /// 413, 408, or 400 when it breaks off.
+    pub async fn read_body(&self, body: Incoming) -> Result<Bytes, Refusal> {
+        let cap = self.limits.request_body;
+        if body.size_hint().lower() > u64::try_from(cap).unwrap_or(u64::MAX) {
+            return Err(Refusal::BodyTooLarge);
+        }
+        timeout(self.limits.body_timeout, Limited::new(body, cap).collect())
+            .await
+            .map_err(|_| Refusal::BodyTimeout)?
+            .map(|body| body.to_bytes())
+            .map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    Refusal::BodyTooLarge
+                } else {
+                    Refusal::BodyIncomplete
+                }
+            })
+    }
+}
+
+/// One request under way.
+#[must_use = "the request counts as under way while this lives"]
+pub struct Admitted<'g> {
+    gateway: &'g Gateway,
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        self.gateway.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.gateway.metrics.in_flight.dec();
+    }
+}
+
+/// One route, as one worker serves it.
+pub struct Lane {
+    /// The route.
+    pub route: Arc<Route>,
+    /// Its provider, through this worker's connections.
+    pub upstream: Arc<Upstream>,
+    /// Domains resolved at its provider.
+    pub domains: Arc<Domains>,
+    /// What its decisions are made under.
+    pub terms: Terms,
+}
+
+impl Lane {
+    /// The provider's path and query for a request.
+    ///
+    /// # Errors
+    /// [`Refusal::Path`]; the configuration makes sure that every name is there.
+    pub fn target(
+        &self,
+        captures: &Captures<'_, '_>,
+        query: Option<&str>,
+    ) -> Result<String, Refusal> {
+        let mut target = self
+            .route
+            .upstream_path
+            .fill(&[captures])
+            .ok_or(Refusal::Path)?;
+        if let Some(query) = query {
+            target.push('?');
+            target.push_str(query);
+        }
+        Ok(target)
+    }
+
+    /// Whether a request for this host and path is this lane's.
+    pub fn takes(&self, host: &Authority, path: &str) -> bool {
+        let host_matches = |wanted: &String| wanted.eq_ignore_ascii_case(host.host());
+        self.route.host.as_ref().is_none_or(host_matches) && self.route.path.matches(path).is_some()
+    }
+}
+
+/// What one worker serves with.
+pub struct Worker {
+    /// Shared state.
+    pub gateway: Arc<Gateway>,
+    /// Routes, in the operator's order.
+    pub lanes: Vec<Lane>,
+}
+
+impl Worker {
+    /// The first route that takes a request.
+    pub fn lane(&self, host: &Authority, target: &PathAndQuery) -> Option<&Lane> {
+        self.lanes
+            .iter()
+            .find(|lane| lane.takes(host, target.path()))
+    }
+}

@@ -1,0 +1,222 @@
+//! Every answer that is neither a relayed reply nor a block: one list, one exhaustive table.
+//!
+//! Invariant: a refusal holds nothing of the request or the reply, so its texts can leak nothing.
+
+use http::StatusCode;
+
+use crate::core::creator::CreatorError;
+use crate::core::token::reply::Unreadable;
+
+/// Why an exchange ends without a decision. Grouped by whose fault it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    // The caller's.
+    /// The body did not arrive in time.
+    BodyTimeout,
+    /// The body is larger than configured.
+    BodyTooLarge,
+    /// The body broke off.
+    BodyIncomplete,
+    /// The content type is not a form, or the content is encoded.
+    ContentType,
+    /// The creator tenant is malformed or contradictory.
+    Creator(CreatorError),
+    /// A form parameter is malformed, doubled or respelled.
+    Form,
+    /// Length or transfer encoding could be read in two ways.
+    Framing,
+    /// No `grant_type`.
+    GrantMissing,
+    /// The host is missing, doubled, malformed or contradictory.
+    Host,
+    /// The route does not take this method.
+    Method,
+    /// No route.
+    NoRoute,
+    /// The path could be read in two ways.
+    Path,
+    /// The request target is too long.
+    TargetTooLong,
+    /// A trust header is doubled or respelled.
+    TrustHeader,
+    // The upstream's.
+    /// It could not be reached, or its certificate was not accepted.
+    UpstreamConnect,
+    /// It did not finish in time.
+    UpstreamDeadline,
+    /// Its reply is encoded in a way that is not read here, or wrongly.
+    UpstreamEncoding,
+    /// Its reply broke off, or was not HTTP.
+    UpstreamIncomplete,
+    /// Its metadata names endpoints that cannot be led through the gateway.
+    UpstreamMetadata,
+    /// It answered with a redirect.
+    UpstreamRedirect,
+    /// A path declared to carry no tokens carried one.
+    UpstreamToken,
+    /// Its reply is larger than configured.
+    UpstreamTooLarge,
+    /// Its reply cannot be inspected.
+    UpstreamUnreadable(Unreadable),
+    // Ours.
+    /// Too many exchanges at once.
+    Overload,
+    /// A policy cannot be had.
+    PolicyUnavailable,
+}
+
+impl Refusal {
+    /// The status, RFC 6749's error word, the sentence for the caller, and the reason in records.
+    const fn parts(self) -> (u16, &'static str, &'static str, &'static str) {
+        const BAD: &str = "invalid_request";
+        const GATEWAY: &str = "server_error";
+        const LATER: &str = "temporarily_unavailable";
+        match self {
+            Self::BodyTimeout => (
+                408,
+                BAD,
+                "The request's body did not arrive in time.",
+                "body_timeout",
+            ),
+            Self::BodyTooLarge => (
+                413,
+                BAD,
+                "The request's body is too large.",
+                "body_too_large",
+            ),
+            Self::BodyIncomplete => (
+                400,
+                BAD,
+                "The request's body is incomplete.",
+                "body_incomplete",
+            ),
+            Self::ContentType => (
+                415,
+                BAD,
+                "A body of type application/x-www-form-urlencoded, not encoded further, is expected.",
+                "content_type",
+            ),
+            Self::Creator(CreatorError::Contradiction) => (
+                400,
+                BAD,
+                "The creator tenant is named more than once, and differently.",
+                "creator_contradiction",
+            ),
+            Self::Creator(CreatorError::Malformed { .. }) => (
+                400,
+                BAD,
+                "The creator tenant is not a tenant id; a GUID with dashes is expected.",
+                "creator_malformed",
+            ),
+            Self::Form => (
+                400,
+                BAD,
+                "The form is malformed, or names a parameter twice or in another spelling.",
+                "form_malformed",
+            ),
+            Self::Framing => (
+                400,
+                BAD,
+                "The request's length or transfer encoding is ambiguous.",
+                "framing",
+            ),
+            Self::GrantMissing => (
+                400,
+                BAD,
+                "The parameter grant_type is missing.",
+                "grant_missing",
+            ),
+            Self::Host => (
+                400,
+                BAD,
+                "The request's host is missing, malformed or contradictory.",
+                "host",
+            ),
+            Self::Method => (405, BAD, "This path does not take this method.", "method"),
+            Self::NoRoute => (404, BAD, "No route matches this host and path.", "no_route"),
+            Self::Path => (400, BAD, "The path is not in plain form.", "path"),
+            Self::TargetTooLong => (
+                414,
+                BAD,
+                "The request target is too long.",
+                "target_too_long",
+            ),
+            Self::TrustHeader => (
+                400,
+                BAD,
+                "A header that names the creator tenant is doubled or respelled.",
+                "trust_header",
+            ),
+            Self::UpstreamConnect => (
+                502,
+                GATEWAY,
+                "The identity provider cannot be reached securely.",
+                "upstream_connect",
+            ),
+            Self::UpstreamDeadline => (
+                504,
+                LATER,
+                "The identity provider did not answer in time.",
+                "upstream_deadline",
+            ),
+            Self::UpstreamEncoding => (502, GATEWAY, CANNOT_INSPECT, "upstream_encoding"),
+            Self::UpstreamIncomplete => (502, GATEWAY, CANNOT_INSPECT, "upstream_incomplete"),
+            Self::UpstreamMetadata => (
+                502,
+                GATEWAY,
+                "The identity provider's metadata cannot be led through this gateway.",
+                "upstream_metadata",
+            ),
+            Self::UpstreamRedirect => (502, GATEWAY, CANNOT_INSPECT, "upstream_redirect"),
+            Self::UpstreamToken => (
+                502,
+                GATEWAY,
+                "A path declared to carry no tokens answered with one.",
+                "upstream_token",
+            ),
+            Self::UpstreamTooLarge => (502, GATEWAY, CANNOT_INSPECT, "upstream_too_large"),
+            Self::UpstreamUnreadable(_) => (502, GATEWAY, CANNOT_INSPECT, "upstream_unreadable"),
+            Self::Overload => (503, LATER, "Too many exchanges are under way.", "overload"),
+            Self::PolicyUnavailable => (
+                503,
+                LATER,
+                "A tenant isolation policy is not available at the moment.",
+                "policy_unavailable",
+            ),
+        }
+    }
+
+    /// The HTTP status.
+    pub fn status(self) -> StatusCode {
+        StatusCode::from_u16(self.parts().0).unwrap_or(StatusCode::BAD_GATEWAY)
+    }
+
+    /// `error` of RFC 6749 section 5.2.
+    pub const fn error(self) -> &'static str {
+        self.parts().1
+    }
+
+    /// The sentence for the caller.
+    pub const fn description(self) -> &'static str {
+        self.parts().2
+    }
+
+    /// The word for logs, metrics, records and tests.
+    pub const fn reason(self) -> &'static str {
+        self.parts().3
+    }
+
+    /// Whether the connection is closed after the answer: its framing can no longer be trusted.
+    pub const fn closes(self) -> bool {
+        matches!(
+            self,
+            Self::BodyTimeout
+                | Self::BodyTooLarge
+                | Self::BodyIncomplete
+                | Self::Framing
+                | Self::Host
+        )
+    }
+}
+
+const CANNOT_INSPECT: &str = "The identity provider's answer cannot be inspected.";

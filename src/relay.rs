@@ -1,0 +1,92 @@
+//! The relay route: paths that the operator declared to carry no tokens (keys, instance
+//! discovery, authorize redirects, device codes).
+//!
+//! Invariant: the declaration is held to. A reply in which an Entra token is found after all is
+//! withheld: a mistyped route must not become a way round the gateway.
+
+use http::{Method, Request};
+use hyper::body::Incoming;
+
+use crate::core::isolation::{self, SignIn, Verdict};
+use crate::core::policy::Mode;
+use crate::core::token::reply::{Tokens, inspect, inspect_text};
+use crate::gateway::{Lane, Worker};
+use crate::headers;
+use crate::metrics::Reason;
+use crate::refusal::Refusal;
+use crate::reply;
+use crate::upstream::{self, Redirects};
+use crate::withheld::{Reply, Withheld};
+
+/// Relays one request.
+pub async fn answer(worker: &Worker, lane: &Lane, request: Request<Incoming>) -> Reply {
+    match relay(worker, lane, request).await {
+        Ok(reply) => reply,
+        Err(refusal) => {
+            let reason = refusal.reason();
+            worker
+                .gateway
+                .metrics
+                .refused
+                .get_or_create(&Reason { reason })
+                .inc();
+            tracing::warn!(route = &*lane.route.name, reason, "relay refused");
+            reply::refuse_early(refusal)
+        }
+    }
+}
+
+async fn relay(worker: &Worker, lane: &Lane, request: Request<Incoming>) -> Result<Reply, Refusal> {
+    let gateway = &worker.gateway;
+    let _admitted = gateway.admit()?;
+    let (mut head, body) = request.into_parts();
+    let body = gateway.read_body(body).await?;
+    let path = head.uri.path().to_owned();
+    let captures = lane.route.path.matches(&path).ok_or(Refusal::NoRoute)?;
+    let target = lane.target(&captures, head.uri.query())?;
+    headers::towards_provider(
+        &mut head.headers,
+        lane.upstream.host(),
+        &gateway.trust_headers,
+        lane.route.cookies,
+    );
+    // HEAD is asked as GET: its answer has no body to inspect otherwise; hyper drops it again.
+    let method = match head.method {
+        Method::HEAD => Method::GET,
+        method => method,
+    };
+    let sent = upstream::request(method, &target, head.headers, body)?;
+    let withheld = lane.upstream.exchange(sent, Redirects::Relay).await?;
+    if carries_token(&withheld, lane) && gateway.mode == Mode::Enforce {
+        return Err(Refusal::UpstreamToken);
+    }
+    let policies = gateway.policies.snapshot();
+    let decision = isolation::decide(None, &SignIn::NoToken, &policies, lane.terms, 0);
+    let Verdict::Allow(permit) = decision.verdict else {
+        return Err(Refusal::UpstreamToken);
+    };
+    Ok(withheld.release(permit, lane.route.cookies))
+}
+
+/// In JSON or a form, anything that is a token; elsewhere (pages, redirects), anything that is
+/// Entra's: an application's own signed `state` passes.
+fn carries_token(withheld: &Withheld, lane: &Lane) -> bool {
+    let issuers = &lane.route.provider.issuers;
+    let entra = |tokens: Tokens| !tokens.tenants.is_empty() || tokens.untrusted.is_some();
+    let in_headers = || {
+        withheld.headers().values().any(|value| {
+            entra(inspect_text(
+                &String::from_utf8_lossy(value.as_bytes()),
+                issuers,
+            ))
+        })
+    };
+    let in_body = match inspect(withheld.text(), [], issuers) {
+        Ok(tokens) => !tokens.is_empty(),
+        Err(_) => entra(inspect_text(
+            &String::from_utf8_lossy(withheld.text()),
+            issuers,
+        )),
+    };
+    in_body || in_headers()
+}

@@ -1,0 +1,102 @@
+//! TLS: the one stack (rustls) and the one crypto provider (aws-lc-rs), for clients and providers.
+//!
+//! Invariant: what is trusted is named in the configuration or built in (Mozilla's roots); nothing
+//! is taken from the environment.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+use webpki::EndEntityCert;
+
+use crate::config::ListenTls;
+
+/// Makes aws-lc-rs the provider of the whole process. Called once, before anything of TLS.
+pub fn install_provider() {
+    // An error means that it is installed already, by an earlier gateway in this process.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+}
+
+/// TLS towards clients: 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN, client certificates if an
+/// authority for them is configured.
+///
+/// # Errors
+/// A sentence that names the file.
+pub fn acceptor(config: &ListenTls) -> Result<TlsAcceptor, String> {
+    let chain = certificates(&config.certificate)?;
+    let key = PrivateKeyDer::from_pem_file(&config.key)
+        .map_err(|error| format!("{}: {error}", config.key.display()))?;
+    let builder = rustls::ServerConfig::builder();
+    let builder = match &config.client_ca {
+        None => builder.with_no_client_auth(),
+        Some(file) => {
+            let verifier = WebPkiClientVerifier::builder(Arc::new(roots(file)?))
+                .build()
+                .map_err(|error| format!("{}: {error}", file.display()))?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut server = builder.with_single_cert(chain, key).map_err(|error| {
+        format!(
+            "{} and {}: {error}",
+            config.certificate.display(),
+            config.key.display()
+        )
+    })?;
+    server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(server)))
+}
+
+/// TLS towards a provider: HTTP/1.1; `ca` replaces the built-in roots.
+///
+/// # Errors
+/// A sentence that names the file.
+pub fn connector(ca: Option<&Path>) -> Result<TlsConnector, String> {
+    let roots = match ca {
+        Some(file) => roots(file)?,
+        None => RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+    };
+    let mut client = rustls::ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    client.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsConnector::from(Arc::new(client)))
+}
+
+/// The DNS and URI names of a client certificate, which the handshake has verified.
+pub fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
+    EndEntityCert::try_from(certificate).map_or_else(
+        |_| Vec::new(),
+        |certificate| {
+            let dns = certificate.valid_dns_names().map(str::to_owned);
+            dns.chain(certificate.valid_uri_names().map(str::to_owned))
+                .collect()
+        },
+    )
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let describe = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let chain = CertificateDer::pem_file_iter(file)
+        .map_err(|error| describe(&error))?
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| describe(&error))?;
+    if chain.is_empty() {
+        return Err(describe(&"no certificate in it"));
+    }
+    Ok(chain)
+}
+
+fn roots(file: &Path) -> Result<RootCertStore, String> {
+    let mut store = RootCertStore::empty();
+    for certificate in certificates(file)? {
+        store
+            .add(certificate)
+            .map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    Ok(store)
+}

@@ -1,0 +1,243 @@
+//! One provider, as this worker reaches it: a pool of HTTP/1.1 connections and one exchange.
+//!
+//! Invariant: a request is sent at most once. It goes to a fresh connection a second time only if
+//! hyper hands it back untouched, which it does when not a byte was written. A connection on which
+//! anything went wrong is closed, never pooled.
+//!
+//! The pool is our own because it is small and because the general one costs more per request:
+//! `bench/README.md` has the figures.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::uri::Scheme;
+use http::{HeaderValue, Request, Response, Uri};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::config::{Limits, Provider};
+use crate::refusal::Refusal;
+use crate::tls;
+use crate::withheld::Withheld;
+
+mod connection;
+
+use connection::{Connection, Stream};
+
+/// An idle connection is not used again after this long: most servers keep theirs for longer, so
+/// a request seldom meets a connection that is just being closed.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Idle connections kept.
+const MAX_IDLE: usize = 256;
+
+/// A provider and this worker's connections to it.
+pub struct Upstream {
+    /// `host` header of every request.
+    host: HeaderValue,
+    /// Where TCP goes.
+    target: (String, u16),
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    connect_timeout: Duration,
+    total_timeout: Duration,
+    reply_body: usize,
+    /// Oldest first.
+    idle: Mutex<VecDeque<Idle>>,
+}
+
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+/// Whether a redirect may be relayed (it is never followed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redirects {
+    /// It is an answer that cannot be inspected.
+    Refuse,
+    /// It goes to the client as it is.
+    Relay,
+}
+
+impl Upstream {
+    /// Prepares a provider; nothing is connected yet.
+    ///
+    /// # Errors
+    /// A sentence about the authority or its certificates.
+    pub fn new(provider: &Provider, limits: &Limits) -> Result<Self, String> {
+        let authority = &provider.authority;
+        let host = authority.host().ok_or("the authority names no host")?;
+        let secure = authority.scheme() != Some(&Scheme::HTTP);
+        let port = authority
+            .port_u16()
+            .unwrap_or(if secure { 443 } else { 80 });
+        let named = authority.authority().map_or(host, |named| named.as_str());
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let tls = if secure {
+            let name = ServerName::try_from(bare.to_owned()).map_err(|error| error.to_string())?;
+            Some((tls::connector(provider.ca.as_deref())?, name))
+        } else {
+            None
+        };
+        Ok(Self {
+            host: HeaderValue::from_str(named).map_err(|error| error.to_string())?,
+            target: provider
+                .connect
+                .clone()
+                .unwrap_or_else(|| (bare.to_owned(), port)),
+            tls,
+            connect_timeout: limits.connect_timeout,
+            total_timeout: limits.upstream_timeout,
+            reply_body: limits.reply_body,
+            idle: Mutex::new(VecDeque::new()),
+        })
+    }
+
+    /// The `host` header of requests to this provider.
+    pub fn host(&self) -> &HeaderValue {
+        &self.host
+    }
+
+    /// Sends one request (origin-form target, headers prepared) and takes the whole reply in.
+    ///
+    /// # Errors
+    /// The refusal that says what the upstream did wrong.
+    pub async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        redirects: Redirects,
+    ) -> Result<Withheld, Refusal> {
+        timeout(
+            self.total_timeout,
+            self.exchange_untimed(request, redirects),
+        )
+        .await
+        .unwrap_or(Err(Refusal::UpstreamDeadline))
+    }
+
+    async fn exchange_untimed(
+        &self,
+        request: Request<Full<Bytes>>,
+        redirects: Redirects,
+    ) -> Result<Withheld, Refusal> {
+        let (response, mut connection) = self.send(request).await?;
+        let (head, body) = response.into_parts();
+        if head.status.is_informational()
+            || (head.status.is_redirection() && redirects == Redirects::Refuse)
+        {
+            return Err(Refusal::UpstreamRedirect);
+        }
+        let body = connection
+            .drive(Limited::new(body, self.reply_body).collect())
+            .await
+            .ok_or(Refusal::UpstreamIncomplete)?
+            .map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    Refusal::UpstreamTooLarge
+                } else {
+                    Refusal::UpstreamIncomplete
+                }
+            })?;
+        self.keep(connection);
+        Withheld::new(head, body.to_bytes(), self.reply_body)
+    }
+
+    /// Sends on an idle connection, or on a new one. Only a request that hyper returns unsent is
+    /// tried again.
+    async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<(Response<Incoming>, Connection), Refusal> {
+        while let Some(mut connection) = self.take_idle() {
+            if !connection.is_open().await {
+                continue;
+            }
+            match connection.send(request).await {
+                Ok(response) => return Ok((response, connection)),
+                Err(Some(unsent)) => request = unsent,
+                Err(None) => return Err(Refusal::UpstreamIncomplete),
+            }
+        }
+        let mut connection = timeout(self.connect_timeout, self.connect())
+            .await
+            .map_err(|_| Refusal::UpstreamDeadline)??;
+        match connection.send(request).await {
+            Ok(response) => Ok((response, connection)),
+            Err(_) => Err(Refusal::UpstreamIncomplete),
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, Refusal> {
+        let refuse = |step: &'static str, error: &dyn std::fmt::Display| {
+            tracing::warn!(upstream.host = ?self.host, step, %error, "cannot connect to the provider");
+            Refusal::UpstreamConnect
+        };
+        let (host, port) = &self.target;
+        let stream = TcpStream::connect((host.as_str(), *port))
+            .await
+            .map_err(|error| refuse("tcp", &error))?;
+        stream
+            .set_nodelay(true)
+            .map_err(|error| refuse("tcp", &error))?;
+        let stream: Stream = match &self.tls {
+            None => Box::new(stream),
+            Some((connector, name)) => Box::new(
+                connector
+                    .connect(name.clone(), stream)
+                    .await
+                    .map_err(|error| refuse("tls", &error))?,
+            ),
+        };
+        Connection::open(stream)
+            .await
+            .map_err(|error| refuse("http", &error))
+    }
+
+    /// The connection used last: it is the least likely to be closed meanwhile.
+    fn take_idle(&self) -> Option<Connection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let Idle { connection, since } = idle.pop_back()?;
+        if since.elapsed() < IDLE {
+            return Some(connection);
+        }
+        idle.clear();
+        None
+    }
+
+    fn keep(&self, connection: Connection) {
+        let now = Instant::now();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        while idle
+            .front()
+            .is_some_and(|oldest| now - oldest.since >= IDLE)
+        {
+            idle.pop_front();
+        }
+        if idle.len() < MAX_IDLE {
+            idle.push_back(Idle {
+                connection,
+                since: now,
+            });
+        }
+    }
+}
+
+/// A request to a provider, from its parts.
+pub fn request(
+    method: http::Method,
+    target: &str,
+    headers: http::HeaderMap,
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, Refusal> {
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = Uri::try_from(target).map_err(|_| Refusal::Path)?;
+    *request.headers_mut() = headers;
+    Ok(request)
+}

@@ -1,0 +1,113 @@
+//! One HTTP/1.1 connection to a provider, driven by the exchange that uses it.
+//!
+//! Invariant: the connection makes progress only while an exchange waits for it, in that
+//! exchange's own task. So it ends with the exchange that is dropped, and a reply costs no hand-over
+//! between tasks (`bench/README.md` has the figures).
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Largest header block of a reply.
+const REPLY_HEADERS: usize = 64 * 1024;
+
+/// Plain TCP or TLS.
+pub(super) type Stream = Box<dyn Duplex>;
+
+/// Both directions of a byte stream.
+pub(super) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
+
+/// A connection and the handle that sends on it.
+pub(super) struct Connection {
+    sender: http1::SendRequest<Full<Bytes>>,
+    driver: http1::Connection<TokioIo<Stream>, Full<Bytes>>,
+    ended: bool,
+}
+
+impl Connection {
+    pub(super) async fn open(stream: Stream) -> hyper::Result<Self> {
+        let (sender, driver) = http1::Builder::new()
+            .max_buf_size(REPLY_HEADERS)
+            .handshake(TokioIo::new(stream))
+            .await?;
+        Ok(Self {
+            sender,
+            driver,
+            ended: false,
+        })
+    }
+
+    /// Whether an idle connection takes a request: the provider has neither closed it nor sent
+    /// anything unasked.
+    pub(super) async fn is_open(&mut self) -> bool {
+        let Self {
+            sender,
+            driver,
+            ended,
+        } = self;
+        drive(driver, ended, sender.ready())
+            .await
+            .is_some_and(|ready| ready.is_ok())
+    }
+
+    /// Sends a request and waits for the head of its reply.
+    ///
+    /// # Errors
+    /// The request itself, if not a byte of it was written; nothing otherwise.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, Option<Request<Full<Bytes>>>> {
+        let Self {
+            sender,
+            driver,
+            ended,
+        } = self;
+        match drive(driver, ended, sender.try_send_request(request)).await {
+            Some(Ok(response)) => Ok(response),
+            Some(Err(mut error)) => Err(error.take_message()),
+            None => Err(None),
+        }
+    }
+
+    /// Drives the connection until `work` is done. None: the connection ended before.
+    pub(super) async fn drive<W: Future>(&mut self, work: W) -> Option<W::Output> {
+        drive(&mut self.driver, &mut self.ended, work).await
+    }
+}
+
+async fn drive<W: Future>(
+    driver: &mut http1::Connection<TokioIo<Stream>, Full<Bytes>>,
+    ended: &mut bool,
+    work: W,
+) -> Option<W::Output> {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        if !*ended {
+            *ended = std::pin::Pin::new(&mut *driver).poll(context).is_ready();
+        }
+        match work.as_mut().poll(context) {
+            Poll::Ready(output) => return Poll::Ready(Some(output)),
+            Poll::Pending if *ended => return Poll::Ready(None),
+            Poll::Pending => {}
+        }
+        // What `work` asked for just now (a request, more of a body) is the driver's to do.
+        *ended = std::pin::Pin::new(&mut *driver).poll(context).is_ready();
+        match work.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if *ended => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}

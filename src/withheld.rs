@@ -1,0 +1,168 @@
+//! A provider's reply, held back: readable for inspection, released only against a permit.
+//!
+//! Invariant: the body is private to this file. It leaves through [`Withheld::release`], which
+//! takes the [`Permit`] that only the rule makes.
+
+use std::io::Read;
+
+use bytes::Bytes;
+use flate2::bufread::GzDecoder;
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderMap, HeaderValue};
+use http::{StatusCode, response};
+use http_body_util::Full;
+
+use crate::config::Cookies;
+use crate::core::isolation::{Outcome, Permit};
+use crate::core::token::issuer::Issuers;
+use crate::core::token::reply::{self, Tokens};
+use crate::headers;
+use crate::refusal::Refusal;
+
+/// What the gateway answers with: always whole, never streamed.
+pub type Reply = http::Response<Full<Bytes>>;
+
+/// A reply that was received whole.
+pub struct Withheld {
+    head: response::Parts,
+    body: Bytes,
+    /// The body without its content coding, where it has one.
+    decoded: Option<Vec<u8>>,
+}
+
+impl Withheld {
+    /// Takes a whole reply in, and decodes it if it came encoded although plain was asked for.
+    ///
+    /// # Errors
+    /// A coding that is not read here, a broken one, or more than `cap` bytes once decoded.
+    pub fn new(head: response::Parts, body: Bytes, cap: usize) -> Result<Self, Refusal> {
+        let decoded = match coding(&head.headers)? {
+            Coding::Gzip if !body.is_empty() => Some(gunzip(&body, cap)?),
+            Coding::Gzip | Coding::Identity => None,
+        };
+        Ok(Self {
+            head,
+            body,
+            decoded,
+        })
+    }
+
+    /// The provider's status.
+    pub fn status(&self) -> StatusCode {
+        self.head.status
+    }
+
+    /// Whether the provider reported success.
+    pub fn outcome(&self) -> Outcome {
+        if self.head.status.is_success() {
+            Outcome::Success
+        } else {
+            Outcome::Failure
+        }
+    }
+
+    /// The provider's headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    /// The body as the client will read it.
+    pub fn text(&self) -> &[u8] {
+        self.decoded.as_deref().unwrap_or(&self.body)
+    }
+
+    /// Classifies every token in the body and in the headers.
+    ///
+    /// # Errors
+    /// [`Refusal::UpstreamUnreadable`].
+    pub fn inspect(&self, issuers: &Issuers) -> Result<Tokens, Refusal> {
+        let aside = self
+            .head
+            .headers
+            .values()
+            .filter_map(|value| value.to_str().ok());
+        reply::inspect(self.text(), aside, issuers).map_err(Refusal::UpstreamUnreadable)
+    }
+
+    /// Releases the reply, byte for byte.
+    pub fn release(self, permit: Permit, cookies: Cookies) -> Reply {
+        let Permit { .. } = permit;
+        let body = self.body.clone();
+        self.relay(cookies, body)
+    }
+
+    /// Releases a rewritten body in place of the provider's, uncoded.
+    pub fn release_rewritten(mut self, permit: Permit, cookies: Cookies, body: Vec<u8>) -> Reply {
+        let Permit { .. } = permit;
+        for name in [
+            CONTENT_ENCODING,
+            http::header::ETAG,
+            http::header::CONTENT_LENGTH,
+        ] {
+            self.head.headers.remove(name);
+        }
+        self.relay(cookies, body.into())
+    }
+
+    fn relay(mut self, cookies: Cookies, body: Bytes) -> Reply {
+        headers::towards_client(&mut self.head.headers, cookies);
+        let mut reply = http::Response::new(Full::new(body));
+        *reply.status_mut() = self.head.status;
+        *reply.headers_mut() = self.head.headers;
+        reply
+    }
+}
+
+/// Marks a reply that may hold a token as one that nobody stores (RFC 6749 section 5.1).
+pub fn no_store(headers: &mut HeaderMap) {
+    let stored = |value: &HeaderValue| {
+        !value
+            .to_str()
+            .is_ok_and(|text| text.to_ascii_lowercase().contains("no-store"))
+    };
+    if headers.get_all(CACHE_CONTROL).iter().all(stored) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+enum Coding {
+    Gzip,
+    Identity,
+}
+
+fn coding(headers: &HeaderMap) -> Result<Coding, Refusal> {
+    let mut values = headers.get_all(CONTENT_ENCODING).iter();
+    let coding = match values.next().map(|value| value.as_bytes().trim_ascii()) {
+        None => Coding::Identity,
+        Some(name) if name.is_empty() || name.eq_ignore_ascii_case(b"identity") => Coding::Identity,
+        Some(name)
+            if name.eq_ignore_ascii_case(b"gzip") || name.eq_ignore_ascii_case(b"x-gzip") =>
+        {
+            Coding::Gzip
+        }
+        Some(_) => return Err(Refusal::UpstreamEncoding),
+    };
+    match values.next() {
+        None => Ok(coding),
+        Some(_) => Err(Refusal::UpstreamEncoding),
+    }
+}
+
+/// Decodes one gzip member that must be all there is.
+fn gunzip(body: &[u8], cap: usize) -> Result<Vec<u8>, Refusal> {
+    let mut decoder = GzDecoder::new(body);
+    let mut decoded = Vec::with_capacity(body.len().saturating_mul(3).min(cap));
+    let limit = u64::try_from(cap).unwrap_or(u64::MAX).saturating_add(1);
+    decoder
+        .by_ref()
+        .take(limit)
+        .read_to_end(&mut decoded)
+        .map_err(|_| Refusal::UpstreamEncoding)?;
+    if decoded.len() > cap {
+        return Err(Refusal::UpstreamTooLarge);
+    }
+    if decoder.into_inner().is_empty() {
+        Ok(decoded)
+    } else {
+        Err(Refusal::UpstreamEncoding)
+    }
+}
