@@ -97,7 +97,9 @@ fn answer<B>(
         "/readyz" if readiness.get() => text(StatusCode::OK, TEXT, "ready\n".into()),
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready\n".into()),
         "/metrics" => {
-            let metrics = gateway.metrics.encode(&gateway.policies, &gateway.audit);
+            let metrics = gateway
+                .metrics
+                .encode(gateway.policies.stats(), gateway.audit.dropped());
             text(StatusCode::OK, OPENMETRICS, metrics)
         }
         _ => text(StatusCode::NOT_FOUND, TEXT, "not found\n".into()),

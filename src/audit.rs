@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::config::Route;
 use crate::core::creator::Creator;
-use crate::core::isolation::{Decision, Finding, Side, Verdict};
+use crate::core::isolation::{Decision, Finding, Side};
 use crate::core::policy::{Direction, Entry, Mode, Subject};
 use crate::core::tenant::TenantId;
 use crate::core::token::reply::Tokens;
@@ -93,13 +93,7 @@ impl Exchange {
     /// Notes a decision of the rule.
     pub fn decided(&mut self, decision: &Decision) {
         self.outcome = Some(Outcome {
-            decision: match decision.verdict {
-                Verdict::Allow(_) => "allow",
-                Verdict::Block => "block",
-                Verdict::PassNonEntra(_) => "pass_non_entra",
-                Verdict::Unavailable => "error",
-                Verdict::WouldBlock(_) => "would_block",
-            },
+            decision: decision.verdict.as_str(),
             reason: decision.reason.as_str(),
             sides: [decision.outbound, decision.inbound],
         });

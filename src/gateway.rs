@@ -3,6 +3,7 @@
 //! It exists so that the request path gets everything it needs from one place and owns nothing
 //! global.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -120,6 +121,31 @@ impl Drop for Admitted<'_> {
     fn drop(&mut self) {
         self.gateway.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.gateway.metrics.in_flight.dec();
+    }
+}
+
+/// The other end of a client connection.
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Whether its trust headers are believed.
+    pub trusted: bool,
+}
+
+impl Peer {
+    /// A peer at `address` whose verified certificate has these names.
+    pub fn new(address: SocketAddr, names: &[String], trust: &Trust) -> Self {
+        let by_network = trust
+            .peers
+            .iter()
+            .any(|network| network.contains(address.ip()));
+        let by_certificate = names
+            .iter()
+            .any(|name| trust.client_certificates.contains(name));
+        Self {
+            address,
+            trusted: by_network || by_certificate,
+        }
     }
 }
 

@@ -19,8 +19,8 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::{Limits, Trust};
-use crate::gateway::Worker;
+use crate::config::Limits;
+use crate::gateway::{Peer, Worker};
 use crate::proxy;
 use crate::tls;
 
@@ -32,30 +32,6 @@ const MAX_HEADERS: usize = 100;
 
 /// Pause after the system refuses a connection (no file descriptors): neither spin nor die.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// The other end of a client connection.
-pub struct Peer {
-    /// Its address.
-    pub address: SocketAddr,
-    /// Whether its trust headers are believed.
-    pub trusted: bool,
-}
-
-impl Peer {
-    fn new(address: SocketAddr, names: &[String], trust: &Trust) -> Self {
-        let by_network = trust
-            .peers
-            .iter()
-            .any(|network| network.contains(address.ip()));
-        let by_certificate = names
-            .iter()
-            .any(|name| trust.client_certificates.contains(name));
-        Self {
-            address,
-            trusted: by_network || by_certificate,
-        }
-    }
-}
 
 /// Serves one worker's listening socket until told to stop, then drains.
 pub async fn serve(

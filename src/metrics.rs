@@ -16,8 +16,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::audit::Audit;
-use crate::policies::Policies;
+use crate::policies::Stats;
 
 /// All metrics of the process.
 pub struct Metrics {
@@ -179,9 +178,8 @@ impl Metrics {
         }
     }
 
-    /// Everything as Prometheus text, with the state of policies and audit read on the spot.
-    pub fn encode(&self, policies: &Policies, audit: &Audit) -> String {
-        let stats = policies.stats();
+    /// Everything as Prometheus text, with how policies stand and how many audit records were lost.
+    pub fn encode(&self, stats: Stats, audit_dropped: u64) -> String {
         self.policies.set(number(stats.policies));
         self.policies_unreadable.set(number(stats.unreadable));
         self.policies_reloaded.set(stats.last_reload);
@@ -190,7 +188,7 @@ impl Metrics {
             .store(stats.reload_failures, Ordering::Relaxed);
         self.audit_dropped
             .inner()
-            .store(audit.dropped(), Ordering::Relaxed);
+            .store(audit_dropped, Ordering::Relaxed);
         let mut text = String::new();
         // Writing into a string cannot fail.
         let _ = encode(&mut text, &self.registry);

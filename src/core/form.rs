@@ -84,11 +84,11 @@ pub fn token_request(body: &[u8]) -> Result<TokenRequest<'_>, Malformed> {
         let name = decode(name).ok_or(Malformed)?;
         let value = decode(value).ok_or(Malformed)?;
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
-        let respelled = |known: &&str| known.eq_ignore_ascii_case(&name) && **known != *name;
-        if name.is_empty()
-            || !name.bytes().all(plain)
-            || KNOWN.iter().any(|known| respelled(&known))
-        {
+        let respelled = |name: &str| {
+            name.bytes().any(|b| b.is_ascii_uppercase())
+                && KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name))
+        };
+        if name.is_empty() || !name.bytes().all(plain) || respelled(&name) {
             return Err(Malformed);
         }
         let repeated = names.iter().any(|seen| seen.eq_ignore_ascii_case(&name));

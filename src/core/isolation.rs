@@ -233,6 +233,19 @@ pub enum Verdict {
     WouldBlock(Permit),
 }
 
+impl Verdict {
+    /// The word for the decision in records and by `explain`.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Allow(_) => "allow",
+            Self::Block => "block",
+            Self::PassNonEntra(_) => "pass_non_entra",
+            Self::Unavailable => "error",
+            Self::WouldBlock(_) => "would_block",
+        }
+    }
+}
+
 /// Why; one word for logs, metrics, records and tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {

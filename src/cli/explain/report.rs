@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::cli::tenants::Tenants;
-use crate::core::isolation::{Decision, Finding, Side, Verdict};
+use crate::core::isolation::{Decision, Finding, Side};
 use crate::core::policy::{Direction, Entry, Mode, Subject, UnixSeconds};
 use crate::core::tenant::{PERSONAL_ACCOUNTS, TenantId};
 use crate::policies::document::{AllowedTenant, Document};
@@ -67,13 +67,7 @@ impl<'d> Report<'d> {
             SideReport::of(side, other, entries, tenants, now)
         };
         Self {
-            decision: match decision.verdict {
-                Verdict::Allow(_) => "allow",
-                Verdict::Block => "block",
-                Verdict::PassNonEntra(_) => "pass_non_entra",
-                Verdict::Unavailable => "error",
-                Verdict::WouldBlock(_) => "would_block",
-            },
+            decision: decision.verdict.as_str(),
             reason: decision.reason.as_str(),
             creator: creator.map(|creator| Tenant::of(creator, tenants)),
             sign_in: Tenant::of(sign_in, tenants),

@@ -49,10 +49,16 @@ impl<'a> Names<'a> {
 
 /// A name as clients see it that fold more than ASCII: Go's `encoding/json` takes U+017F for an
 /// `s` and U+212A for a `k`, Java's folding takes U+0130 and U+0131 for an `i`.
+#[inline]
 pub(super) fn folded(name: Cow<'_, str>) -> Cow<'_, str> {
     if name.is_ascii() {
         return name;
     }
+    folded_beyond_ascii(&name)
+}
+
+#[cold]
+fn folded_beyond_ascii(name: &str) -> Cow<'static, str> {
     let fold = |c| match c {
         '\u{130}' | '\u{131}' => 'i',
         '\u{17f}' => 's',

@@ -9,9 +9,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::LazyLock;
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::Simd;
+use base64::engine::general_purpose::NO_PAD;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess};
 
 use super::json::{IfText, Text, folded};
@@ -69,26 +71,36 @@ pub enum JwtError {
     Sealed,
 }
 
+/// Strict base64url. It costs a third of what the scalar engine costs.
+static BASE64URL: LazyLock<Simd> = LazyLock::new(|| Simd::url_safe(NO_PAD));
+
 /// Tells what a whole string is.
 pub fn form(token: &str) -> Form<'_> {
-    match token.split_once('.') {
-        Some((header, _)) => form_of(token, Header::read(header)),
+    match memchr::memchr(b'.', token.as_bytes()) {
+        Some(dot) => form_of(
+            token,
+            dot,
+            Header::read(token.get(..dot).unwrap_or_default()),
+        ),
         None if token.trim_ascii_start().starts_with('{') => Form::Misspelled,
         None => Form::Opaque,
     }
 }
 
-/// Tells what a string is whose first segment has been read.
-fn form_of(token: &str, header: Option<Header>) -> Form<'_> {
-    let mut segments = token.split('.').skip(1);
-    let payload = segments.next().unwrap_or_default();
-    match (header, segments.count()) {
-        (Some(header), 1) => Form::Signed {
+/// Tells what a string is whose first segment, up to a dot, has been read.
+fn form_of(token: &str, dot: usize, header: Option<Header>) -> Form<'_> {
+    let rest = token.get(dot + 1..).unwrap_or_default();
+    let mut dots = memchr::memchr_iter(b'.', rest.as_bytes());
+    let second = dots.next();
+    let payload = second.and_then(|dot| rest.get(..dot)).unwrap_or(rest);
+    let segments = 2 + usize::from(second.is_some()) + dots.count();
+    match (header, segments) {
+        (Some(header), 3) => Form::Signed {
             algorithm: header.algorithm,
             payload,
         },
         _ if is_legible(payload) || token.trim_ascii_start().starts_with('{') => Form::Misspelled,
-        (Some(header), 3) if header.encrypted => Form::Encrypted,
+        (Some(header), 5) if header.encrypted => Form::Encrypted,
         _ => Form::Opaque,
     }
 }
@@ -157,7 +169,10 @@ pub fn find_within<'a>(text: &'a str, mut found: impl FnMut(&'a str, Form<'a>)) 
                 five if header.encrypted && five.matches('.').count() == 4 => five,
                 _ => leading_segments(rest, 3),
             };
-            found(token, form_of(token, Some(header)));
+            found(
+                token,
+                form_of(token, stretch.len() - start - at, Some(header)),
+            );
         }
         from = dot + 1;
     }
@@ -189,7 +204,7 @@ impl Header {
         if segment.len() < Self::SHORTEST || !segment.starts_with(['e', 'I', 'C', 'D']) {
             return None;
         }
-        let bytes = URL_SAFE_NO_PAD.decode(segment).ok()?;
+        let bytes = BASE64URL.decode(segment).ok()?;
         let text = std::str::from_utf8(&bytes).ok()?;
         let mut reader = serde_json::Deserializer::from_str(text);
         let header = reader.deserialize_map(HeaderVisitor).ok()?;
@@ -295,7 +310,7 @@ impl<'a> Claims<'a> {
     }
 
     fn read_strictly(payload: &str, buffer: &'a mut Vec<u8>) -> Option<Self> {
-        URL_SAFE_NO_PAD.decode_vec(payload, buffer).ok()?;
+        BASE64URL.decode_vec(payload, buffer).ok()?;
         let text = std::str::from_utf8(buffer).ok()?;
         let mut reader = serde_json::Deserializer::from_str(text);
         let claims = reader.deserialize_map(ClaimsVisitor).ok()?;
