@@ -62,7 +62,7 @@ class Signer:
         access.update(extra)
         return json.dumps(dict(
             token_type="Bearer", scope="Files.Read.All Mail.Read openid profile offline_access", expires_in=4799,
-            ext_expires_in=4799, access_token=self.token(access), refresh_token="1." + noise(1150),
+            ext_expires_in=4799, access_token=self.token(access), refresh_token="1.AX0A" + noise(1146),
             id_token=self.token(dict(common(), **extra))))
 
 
