@@ -160,17 +160,18 @@ impl Policy {
         direction: Direction,
         now: UnixSeconds,
     ) -> Option<&Entry> {
-        let find = |subject: Subject| {
-            let first = self
-                .entries
-                .partition_point(|entry| entry.subject < subject);
-            self.entries
-                .iter()
-                .skip(first)
-                .take_while(move |entry| entry.subject == subject)
-                .find(|entry| entry.allows(direction, now))
+        let names_lesser = |entry: &Entry| match entry.subject {
+            Subject::Any => true,
+            Subject::Tenant(tenant) => tenant < other,
         };
-        find(Subject::Tenant(other)).or_else(|| find(Subject::Any))
+        let first = self.entries.partition_point(names_lesser);
+        let about = |subject| move |entry: &&Entry| entry.subject == subject;
+        let (before, from) = self.entries.split_at(first);
+        let named = from.iter().take_while(about(Subject::Tenant(other)));
+        let wildcards = before.iter().take_while(about(Subject::Any));
+        named
+            .chain(wildcards)
+            .find(|entry| entry.allows(direction, now))
     }
 
     /// All entries, sorted by subject.

@@ -4,6 +4,7 @@
 //! 36-character hyphenated form is read (in either case); braces, `urn:uuid:`, undashed forms,
 //! the nil id and the aliases of the identity platform are refused, never canonicalised.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -16,8 +17,21 @@ pub const PERSONAL_ACCOUNTS: TenantId =
     TenantId(Uuid::from_u128(0x9188_040d_6c67_4c5b_b112_36a3_04b6_6dad));
 
 /// A Microsoft Entra tenant id (a GUID), never nil.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TenantId(Uuid);
+
+/// The order of the text, compared as one number: allowlists are searched by it.
+impl Ord for TenantId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.as_u128().cmp(&other.0.as_u128())
+    }
+}
+
+impl PartialOrd for TenantId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 /// Why a text is not a tenant id. The fault is with whoever wrote the text.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]

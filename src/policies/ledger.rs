@@ -7,7 +7,7 @@
 //! | seen | effect |
 //! |---|---|
 //! | a file without fault | its policy is in force |
-//! | no file, and the directory is in place | the tenant has no record |
+//! | no file, twice, [`GRACE`] apart, and the directory is in place | the tenant has no record |
 //! | a file with a fault, or two files for one tenant | the last good policy stays, or the record is unreadable |
 //! | no directory, an unreadable one, or another one without policies | everything stays |
 
@@ -16,12 +16,13 @@ mod look;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::core::policy::{Record, Snapshot, Version};
 use crate::core::tenant::TenantId;
 use crate::problem::Problem;
 
-use super::file::{Directory, Identity, Listing, Named, Sight, named};
+use super::file::{Directory, Identity, Listing, Named, Sight, named, usual_name};
 use super::parallel::{self, Pace};
 
 use look::{Before, Finding, Known, Seen};
@@ -34,9 +35,15 @@ pub(super) struct Ledger {
     faulty: BTreeMap<TenantId, Vec<Problem>>,
     unclear: BTreeMap<OsString, Problem>,
     outage: Option<Problem>,
+    /// Tenants whose file was there and is not, since when.
+    missing: BTreeMap<TenantId, Instant>,
     links: BTreeSet<PathBuf>,
     snapshot: Snapshot,
 }
+
+/// A file must be absent for this long. Some tools delete a file before they write it anew, and
+/// no record means Off.
+pub(super) const GRACE: Duration = Duration::from_millis(40);
 
 /// What one look at the directory brought.
 #[derive(Debug, Default)]
@@ -49,6 +56,8 @@ pub(super) struct Pass {
     pub(super) mended: Vec<PathBuf>,
     /// What is in the directory and is nobody's policy; known after a whole look.
     pub(super) ignored: Vec<PathBuf>,
+    /// Names to be looked at again after [`GRACE`]: absent, and not yet believed.
+    pub(super) waiting: Vec<OsString>,
     /// The directory was replaced meanwhile: nothing was changed, look at all of it (again).
     pub(super) again: bool,
 }
@@ -84,6 +93,7 @@ impl Ledger {
             faulty: BTreeMap::new(),
             unclear: BTreeMap::new(),
             outage: None,
+            missing: BTreeMap::new(),
             links: BTreeSet::new(),
             snapshot: Snapshot::default(),
         }
@@ -270,7 +280,8 @@ impl Ledger {
         let parts = parallel::by_parts(&jobs, pace, |part| {
             let mut links = BTreeSet::new();
             let see = |(tenant, names): &(TenantId, Vec<OsString>)| {
-                let sound = !self.faulty.contains_key(tenant);
+                let sound =
+                    !self.faulty.contains_key(tenant) && !self.missing.contains_key(tenant);
                 let before = Before {
                     known: self.files.get(tenant),
                     trusted: sound && depth == Depth::Fingerprint,
@@ -299,6 +310,13 @@ impl Ledger {
             Record::Absent | Record::Unreadable => None,
             Record::Present(policy) => Some(policy.version),
         };
+        if matches!(finding, Finding::Absent) && self.files.contains_key(&tenant) {
+            let since = *self.missing.entry(tenant).or_insert_with(Instant::now);
+            if since.elapsed() < GRACE {
+                return pass.waiting.push(usual_name(tenant));
+            }
+        }
+        self.missing.remove(&tenant);
         let problems = match finding {
             Finding::Absent => {
                 let had_record = self.files.remove(&tenant).is_some();
@@ -341,3 +359,6 @@ impl Ledger {
         self.faulty.insert(tenant, problems);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 //!
 //! | what happens | how it is noticed |
 //! |---|---|
-//! | a file written, renamed over, deleted, its permissions changed | its event: that file is read |
+//! | a file written, renamed over, deleted (looked at twice), its permissions changed | its event: that file is read |
 //! | `..data` swapped, a linked file changed, events lost, SIGHUP | everything is looked at, by fingerprint |
 //! | the directory replaced, renamed, made again | an event of its parent: everything |
 //! | the same behind links further up; mounted, unmounted | its identity is looked at every [`GLANCE`] |
@@ -186,6 +186,9 @@ impl Keeper {
         if pass.again || unwatched {
             self.signal.all();
         }
+        pass.waiting
+            .iter()
+            .for_each(|name| self.signal.name(name.clone()));
         self.shared.publish(&self.ledger, pass, asked);
         announce::announce(&self.ledger, pass, asked);
     }

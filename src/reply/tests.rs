@@ -1,1 +1,109 @@
+use super::*;
+use crate::core::policy::Version;
 
+const A: &str = "aaaaaaaa-0000-4000-8000-00000000000a";
+const B: &str = "bbbbbbbb-0000-4000-8000-00000000000b";
+
+fn side(tenant: &str, direction: Direction, finding: Finding) -> Side {
+    Side {
+        tenant: TenantId::parse(tenant).unwrap(),
+        direction,
+        finding,
+        mode: Mode::Enforce,
+        version: Some(Version(1)),
+    }
+}
+
+#[test]
+fn the_sentence_names_who_whereto_whose_policy_and_whom_to_ask() {
+    use Direction::{Inbound, Outbound};
+    let (a, b) = (TenantId::parse(A).unwrap(), TenantId::parse(B).unwrap());
+    let outbound = side(A, Outbound, Finding::NotListed);
+    let inbound = side(B, Inbound, Finding::NotListed);
+    let legacy = side(B, Inbound, Finding::BlocksWithoutClientTenant);
+    let table: [(Reason, &[&Side], Option<TenantId>, Option<TenantId>, String); 4] = [
+        (
+            Reason::OutboundBlock,
+            &[&outbound],
+            Some(a),
+            Some(b),
+            format!(
+                "The connection to the {B} tenant has failed authorization due to a tenant isolation \
+                 configuration: a connection of tenant {A} to tenant {B} is blocked by tenant \
+                 isolation, outbound by the policy of tenant {A}. Contact the administrator of \
+                 tenant {A} to be added to the allowlist."
+            ),
+        ),
+        (
+            Reason::BothBlock,
+            &[&outbound, &inbound],
+            Some(a),
+            Some(b),
+            format!(
+                "The connection to the {B} tenant has failed authorization due to a tenant isolation \
+                 configuration: a connection of tenant {A} to tenant {B} is blocked by tenant \
+                 isolation, outbound by the policy of tenant {A} and inbound by the policy of tenant \
+                 {B}. Contact the administrator of tenant {A} and of tenant {B} to be added to the \
+                 allowlist."
+            ),
+        ),
+        (
+            Reason::WithoutClientTenantBlocked,
+            &[&legacy],
+            None,
+            Some(b),
+            format!(
+                "The connection to the {B} tenant has failed authorization due to a tenant isolation \
+                 configuration: a connection without a client tenant id to tenant {B} is blocked by \
+                 tenant isolation, inbound by the policy of tenant {B} (connections without a client \
+                 tenant id). Contact the administrator of tenant {B} to be added to the allowlist."
+            ),
+        ),
+        (
+            Reason::NonEntra,
+            &[],
+            Some(a),
+            None,
+            "The connection has failed authorization due to a tenant isolation configuration: \
+             blocked by tenant isolation because the tenant of the account that signed in cannot be \
+             determined (non_entra). Contact the administrator of the gateway."
+                .to_owned(),
+        ),
+    ];
+    for (reason, sides, creator, sign_in, expected) in table {
+        assert_eq!(sentence(reason, sides, creator, sign_in), expected);
+    }
+}
+
+#[test]
+fn a_refusal_that_cannot_be_retried_says_nothing_of_retrying() {
+    for (refusal, retry, close) in [
+        (Refusal::Overload, true, false),
+        (Refusal::PolicyUnavailable, true, false),
+        (Refusal::BodyTooLarge, false, true),
+        (Refusal::NoRoute, false, false),
+    ] {
+        let reply = refuse_early(refusal);
+        assert_eq!(reply.status(), refusal.status());
+        assert_eq!(
+            reply.headers().contains_key(RETRY_AFTER),
+            retry,
+            "{refusal:?}"
+        );
+        assert_eq!(
+            reply.headers().contains_key(CONNECTION),
+            close,
+            "{refusal:?}"
+        );
+        assert_eq!(reply.headers()[CACHE_CONTROL], "no-store");
+    }
+}
+
+#[test]
+fn the_timestamp_is_entras() {
+    let shape: String = timestamp()
+        .chars()
+        .map(|c| if c.is_ascii_digit() { '0' } else { c })
+        .collect();
+    assert_eq!(shape, "0000-00-00 00:00:00Z");
+}
