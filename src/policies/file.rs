@@ -340,4 +340,43 @@ mod tests {
         }
         assert_eq!(named(OsStr::from_bytes(b"\xff.json")), Named::Unclear);
     }
+
+    #[test]
+    fn a_pipe_put_in_a_files_place_does_not_hold_the_reader_up() {
+        let temporary = tempfile::tempdir().unwrap();
+        let pipe = temporary.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, Mode::RUSR).unwrap();
+        let directory = Directory::open(temporary.path()).unwrap();
+        let fault = directory.read(OsStr::new("pipe")).unwrap_err();
+        assert_eq!(fault.found, "a named pipe");
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_refused() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("file");
+        std::fs::write(&path, vec![b' '; 3 * 1024 * 1024]).unwrap();
+        let directory = Directory::open(temporary.path()).unwrap();
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                use std::os::unix::fs::FileExt;
+                let file = File::options().write(true).open(&path).unwrap();
+                while !stop.load(Ordering::Relaxed) {
+                    file.write_all_at(b"x", 0).unwrap();
+                }
+            });
+            let end = std::time::Instant::now() + Duration::from_secs(20);
+            let refused = std::iter::repeat_with(|| directory.read(OsStr::new("file")))
+                .take_while(|_| std::time::Instant::now() < end)
+                .find_map(Result::err);
+            stop.store(true, Ordering::Relaxed);
+            let found = refused.map(|fault| fault.found);
+            assert_eq!(
+                found.as_deref(),
+                Some("a file that changes while it is read")
+            );
+        });
+    }
 }

@@ -280,8 +280,7 @@ impl Ledger {
         let parts = parallel::by_parts(&jobs, pace, |part| {
             let mut links = BTreeSet::new();
             let see = |(tenant, names): &(TenantId, Vec<OsString>)| {
-                let sound =
-                    !self.faulty.contains_key(tenant) && !self.missing.contains_key(tenant);
+                let sound = !self.faulty.contains_key(tenant) && !self.missing.contains_key(tenant);
                 let before = Before {
                     known: self.files.get(tenant),
                     trusted: sound && depth == Depth::Fingerprint,
