@@ -83,6 +83,7 @@ const BACKLOG: i32 = 4096;
 pub fn run(config: &Config) -> Result<(), StartError> {
     telemetry::start(&config.log);
     announce(config);
+    raise_descriptor_limit(config.limits.connections);
     tls::install_provider();
     let acceptor = match &config.listen.tls {
         Some(files) => Some(tls::acceptor(files).map_err(StartError::Tls)?),
@@ -121,12 +122,14 @@ pub fn run(config: &Config) -> Result<(), StartError> {
             .spawn(move || work(&runtime, socket, worker, acceptor, stopped))?;
         threads.push(thread);
     }
-    let ended = runtime.block_on(serve_admin(admin, gateway, policies, signals));
-    // Sent even if nobody waits any more.
-    stop.send_replace(true);
-    for thread in threads {
-        drop(thread.join());
-    }
+    let drain = move || {
+        // Sent even if nobody waits any more.
+        stop.send_replace(true);
+        for thread in threads {
+            drop(thread.join());
+        }
+    };
+    let ended = runtime.block_on(serve_admin(admin, gateway, policies, signals, drain));
     drop(writer);
     tracing::info!("stopped");
     ended
@@ -192,15 +195,23 @@ fn work(
     });
 }
 
-/// Serves the admin listener and waits for the signal to end.
+/// Serves the admin listener and waits for the signal to end; then drains, and still answers
+/// probes meanwhile: not ready any more.
 async fn serve_admin(
     socket: StdListener,
     gateway: Arc<Gateway>,
     policies: Policies,
     mut signals: Signals,
+    drain: impl FnOnce() + Send + 'static,
 ) -> Result<(), StartError> {
     let readiness = Arc::new(Readiness::default());
-    let listener = TcpListener::from_std(socket)?;
+    let listener = match TcpListener::from_std(socket) {
+        Ok(listener) => listener,
+        Err(error) => {
+            drain();
+            return Err(error.into());
+        }
+    };
     readiness.set(true);
     tokio::spawn(admin::serve(listener, gateway, Arc::clone(&readiness)));
     tokio::spawn(reload_on(signals.hangup, policies));
@@ -210,6 +221,8 @@ async fn serve_admin(
     }
     readiness.set(false);
     tracing::info!("draining");
+    // It blocks: on a thread of its own.
+    drop(tokio::task::spawn_blocking(drain).await);
     Ok(())
 }
 
@@ -226,6 +239,27 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
         })
+    }
+}
+
+/// Asks for as many file descriptors as the system lets us have: each connection takes one, and
+/// each exchange may take another.
+fn raise_descriptor_limit(connections: usize) {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Refused, it stays as it was, and the next line tells.
+    let _ = setrlimit(Resource::Nofile, limit);
+    let granted = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let wanted = u64::try_from(connections)
+        .unwrap_or(u64::MAX)
+        .saturating_mul(2);
+    if granted < wanted {
+        tracing::warn!(
+            granted,
+            wanted,
+            "few file descriptors for the connections configured"
+        );
     }
 }
 
@@ -261,6 +295,16 @@ fn bind_workers(config: &Config) -> Result<Vec<StdListener>, StartError> {
     } else {
         Share::No
     };
+    if share == Share::Yes && config.listen.address.port() != 0 {
+        // Sharing is for our own workers: a port that somebody else serves is taken.
+        drop(
+            bind_quietly(config.listen.address, Share::No).map_err(|error| StartError::Bind {
+                listener: "data",
+                address: config.listen.address,
+                error,
+            })?,
+        );
+    }
     let first = bind("data", config.listen.address, share)?;
     let address = first.local_addr()?;
     let mut sockets = vec![first];

@@ -13,7 +13,6 @@ use http::{Method, Request, Uri};
 use hyper::body::Incoming;
 use serde_json::Value;
 
-use crate::config::RouteKind;
 use crate::config::template::{Captures, TENANT};
 use crate::core::isolation::{self, Provider, SignIn, Verdict};
 use crate::core::tenant::TenantId;
@@ -24,7 +23,7 @@ use crate::metrics::Reason;
 use crate::refusal::Refusal;
 use crate::reply;
 use crate::upstream::{self, Redirects};
-use crate::withheld::Reply;
+use crate::withheld::{self, Reply};
 
 /// Members whose URL returns no token: it stays, unless this gateway routes its path.
 const NO_TOKEN: [&str; 11] = [
@@ -40,6 +39,10 @@ const NO_TOKEN: [&str; 11] = [
     "userinfo_endpoint",
     "introspection_endpoint",
 ];
+
+/// The member by which instance discovery leads to a tenant's metadata; such a document names no
+/// issuer.
+const INSTANCE: &str = "tenant_discovery_endpoint";
 
 /// Answers a request for metadata.
 pub async fn answer(
@@ -71,9 +74,9 @@ async fn relay(
     request: Request<Incoming>,
 ) -> Result<Reply, Refusal> {
     let gateway = &worker.gateway;
-    let _admitted = gateway.admit()?;
     let (mut head, body) = request.into_parts();
     let body = gateway.read_body(body).await?;
+    let admitted = gateway.admit()?;
     let path = head.uri.path().to_owned();
     let captures = lane.route.path.matches(&path).ok_or(Refusal::NoRoute)?;
     let target = lane.target(&captures, head.uri.query())?;
@@ -93,7 +96,7 @@ async fn relay(
         return Err(Refusal::UpstreamToken);
     }
     let mut document: Value =
-        serde_json::from_slice(withheld.text()).map_err(|_| Refusal::UpstreamMetadata)?;
+        serde_json::from_slice(withheld.text()?).map_err(|_| Refusal::UpstreamMetadata)?;
     let base = Base {
         worker,
         lane,
@@ -112,7 +115,11 @@ async fn relay(
     let Verdict::Allow(permit) = decision.verdict else {
         return Err(Refusal::UpstreamMetadata);
     };
-    Ok(withheld.release_rewritten(permit, route.cookies, rewritten))
+    let mut reply = withheld.release_rewritten(permit, route.cookies, rewritten);
+    // It names the host that the request named: nobody else's to keep.
+    withheld::no_store(reply.headers_mut());
+    admitted.hold(&mut reply);
+    Ok(reply)
 }
 
 /// What a rewritten URL is made of.
@@ -131,6 +138,9 @@ impl Base<'_> {
             return Ok(());
         }
         let issuer = document.get("issuer").and_then(Value::as_str);
+        if issuer.is_none() && document.get(INSTANCE).is_some() {
+            return Ok(());
+        }
         // `common` and `organizations` answer with a template in place of a tenant.
         let stand_in = crate::core::tenant::PERSONAL_ACCOUNTS.to_string();
         let filled = issuer.map(|issuer| issuer.replace(PLACEHOLDER, &stand_in));
@@ -200,7 +210,7 @@ impl Base<'_> {
                     .host
                     .as_ref()
                     .is_none_or(|host| host.eq_ignore_ascii_case(self.host.host()));
-            if !same || route.kind == RouteKind::Discovery {
+            if !same {
                 return None;
             }
             let captures = route.upstream_path.matches(path)?;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use moka::sync::Cache;
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use crate::core::tenant::{MANY_TENANTS, PERSONAL_ACCOUNTS, TenantId};
 use crate::core::token::issuer::{Issuers, Match};
@@ -22,6 +23,9 @@ const MOST: u64 = 10_000;
 
 /// A domain seldom moves to another tenant; the check on the reply covers the rest.
 const KEPT: Duration = Duration::from_secs(3600);
+
+/// The early check is a courtesy: it does not hold an exchange up for longer than this.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Domains of one provider, resolved and kept for a while. None: not resolvable.
 pub struct Domains {
@@ -65,22 +69,27 @@ impl Domains {
         if let Some(known) = self.known.get(&domain) {
             return known;
         }
-        let found = self.ask(&domain, upstream).await;
+        // Only what the provider said is kept: a fault of the moment is not.
+        let found = self.ask(&domain, upstream).await?;
         self.known.insert(domain, found);
         found
     }
 
-    async fn ask(&self, domain: &str, upstream: &Upstream) -> Option<TenantId> {
+    async fn ask(&self, domain: &str, upstream: &Upstream) -> Option<Option<TenantId>> {
         let target = format!("/{domain}/v2.0/.well-known/openid-configuration");
         let mut headers = HeaderMap::new();
         headers.insert(http::header::HOST, upstream.host().clone());
         let request = upstream::request(Method::GET, &target, headers, Bytes::new()).ok()?;
-        let reply = upstream.exchange(request, Redirects::Refuse).await.ok()?;
-        let Metadata { issuer } = serde_json::from_slice(reply.text()).ok()?;
-        match self.issuers.find(Some(&issuer)) {
+        let asked = upstream.exchange(request, Redirects::Refuse);
+        let reply = timeout(PATIENCE, asked).await.ok()?.ok()?;
+        if reply.status().is_client_error() {
+            return Some(None);
+        }
+        let Metadata { issuer } = serde_json::from_slice(reply.text().ok()?).ok()?;
+        Some(match self.issuers.find(Some(&issuer)) {
             Match::Tenant(tenant) => Some(tenant),
             Match::Foreign | Match::Resembles => None,
-        }
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 //! its release.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -30,7 +31,7 @@ use crate::withheld::{self, Reply, Withheld};
 /// Carries one exchange through and answers it. Its audit record is written when it ends,
 /// however it ends.
 pub async fn exchange(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     lane: &Lane,
     peer: &Peer,
     request: Request<Incoming>,
@@ -68,15 +69,15 @@ pub fn refused(gateway: &Gateway, lane: &Lane, refusal: Refusal) -> Exchange {
 }
 
 async fn steps(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     lane: &Lane,
     peer: &Peer,
     mut head: request::Parts,
     body: Incoming,
     record: &mut Exchange,
 ) -> Result<Reply, Refusal> {
-    let _admitted = gateway.admit()?;
     let body = read_form(gateway, &head.headers, body).await?;
+    let admitted = gateway.admit()?;
     record.grant_type = Some(grant_type(&body, lane.terms.provider)?);
 
     let path = head.uri.path().to_owned();
@@ -110,7 +111,9 @@ async fn steps(
         lane.terms,
         now(),
     );
-    conclude(decision, Some(withheld), lane, record)
+    let mut answer = conclude(decision, Some(withheld), lane, record)?;
+    admitted.hold(&mut answer);
+    Ok(answer)
 }
 
 /// What the record says of the request as such.

@@ -25,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::policies::Policies;
 use crate::refusal::Refusal;
 use crate::upstream::Upstream;
+use crate::withheld::Reply;
 
 /// Shared by all workers.
 pub struct Gateway {
@@ -78,8 +79,8 @@ impl Gateway {
     ///
     /// # Errors
     /// [`Refusal::Overload`] above the limit.
-    pub fn admit(&self) -> Result<Admitted<'_>, Refusal> {
-        let admitted = Admitted { gateway: self };
+    pub fn admit(self: &Arc<Self>) -> Result<Admitted, Refusal> {
+        let admitted = Admitted(Arc::clone(self));
         let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
         self.metrics.in_flight.inc();
         if before >= self.limits.in_flight {
@@ -111,16 +112,21 @@ impl Gateway {
     }
 }
 
-/// One request under way.
+/// One request under way: from the moment its body is here until its reply was sent.
 #[must_use = "the request counts as under way while this lives"]
-pub struct Admitted<'g> {
-    gateway: &'g Gateway,
+pub struct Admitted(Arc<Gateway>);
+
+impl Admitted {
+    /// Ties the place to a reply: it is free when the reply was sent, and not when it is made.
+    pub fn hold(self, reply: &mut Reply) {
+        reply.extensions_mut().insert(Arc::new(self));
+    }
 }
 
-impl Drop for Admitted<'_> {
+impl Drop for Admitted {
     fn drop(&mut self) {
-        self.gateway.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.gateway.metrics.in_flight.dec();
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.metrics.in_flight.dec();
     }
 }
 

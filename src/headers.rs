@@ -8,9 +8,10 @@
 //! section 8 (HTTP/2).
 
 use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
-    IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, RANGE, SET_COOKIE, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
+    ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_LOCATION, ETAG, EXPECT,
+    HOST, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    IF_UNMODIFIED_SINCE, LAST_MODIFIED, LINK, LOCATION, RANGE, REFRESH, SET_COOKIE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::Authority;
 use http::{Uri, Version, request};
@@ -29,6 +30,21 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const ALT_SVC: HeaderName = HeaderName::from_static("alt-svc");
 
+/// Headers of a request that end here: hyper writes the length anew; the others would tell the
+/// provider, in the client's words, who the client is or which path it meant. Names with an
+/// underscore go as well: a server that folds them would read another header.
+const ONLY_HERE: [HeaderName; 9] = [
+    CONTENT_LENGTH,
+    EXPECT,
+    HeaderName::from_static("forwarded"),
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-rewrite-url"),
+];
+
 /// Headers that concern one connection only.
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
@@ -43,14 +59,12 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 ];
 
 /// Checks what can be misread, whatever route the request takes, and tells the host it names.
-/// `trust` are the names that may carry a creator tenant.
 ///
 /// # Errors
 /// The refusal to answer with.
-pub fn screen(head: &request::Parts, trust: &[HeaderName]) -> Result<Authority, Refusal> {
+pub fn screen(head: &request::Parts) -> Result<Authority, Refusal> {
     framing(&head.headers, head.version)?;
     path(&head.uri)?;
-    respelled(&head.headers, trust)?;
     host(head)
 }
 
@@ -93,9 +107,12 @@ fn path(uri: &Uri) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Trust headers stand once, and under their own name: `x_ms_client_tenant_id` is the same header
-/// to a server that folds underscores.
-fn respelled(headers: &HeaderMap, trust: &[HeaderName]) -> Result<(), Refusal> {
+/// Trust headers (`trust`: every name that may carry a creator tenant) stand once, and under their
+/// own name: `x_ms_client_tenant_id` is the same header to a server that folds underscores.
+///
+/// # Errors
+/// [`Refusal::TrustHeader`].
+pub fn screen_trust(headers: &HeaderMap, trust: &[HeaderName]) -> Result<(), Refusal> {
     for name in headers.keys() {
         let name = name.as_str();
         if name.contains('_') {
@@ -142,7 +159,7 @@ fn authority(bytes: &[u8]) -> Result<Authority, Refusal> {
         .and_then(|rest| rest.strip_prefix(':'));
     let plain_port = port.is_none_or(|port| port.parse::<u16>().is_ok() && !port.starts_with('+'));
     if authority.as_str().contains(['@', '%'])
-        || host.is_empty()
+        || host.trim_matches(['[', ']']).is_empty()
         || host.ends_with('.')
         || !plain_port
     {
@@ -163,13 +180,43 @@ pub fn towards_provider(
     for name in trust {
         headers.remove(name);
     }
-    headers.remove(EXPECT);
+    for name in &ONLY_HERE {
+        headers.remove(name);
+    }
+    let respelled: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().contains('_'))
+        .cloned()
+        .collect();
+    for name in respelled {
+        headers.remove(name);
+    }
     if cookies == Cookies::Strip {
         headers.remove(http::header::COOKIE);
     }
     // The reply is read here: ask for it uncoded.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(HOST, host.clone());
+}
+
+/// Removes what a provider's headers say of a body that is rewritten, and other ways to it that
+/// they name: an address in a header would lead round the gateway as well as one in the body.
+pub fn without_claims_about_the_body(headers: &mut HeaderMap) {
+    for name in [
+        CONTENT_ENCODING,
+        CONTENT_LOCATION,
+        ETAG,
+        HeaderName::from_static("content-digest"),
+        HeaderName::from_static("content-md5"),
+        HeaderName::from_static("digest"),
+        HeaderName::from_static("repr-digest"),
+        LAST_MODIFIED,
+        LINK,
+        LOCATION,
+        REFRESH,
+    ] {
+        headers.remove(name);
+    }
 }
 
 /// Removes conditions from a request whose reply is rewritten: "not modified" would be untrue.
@@ -196,10 +243,11 @@ pub fn towards_client(headers: &mut HeaderMap, cookies: Cookies) {
 }
 
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if let Some(listed) = headers.get(CONNECTION) {
-        let listed: Vec<HeaderName> = listed
-            .as_bytes()
-            .split(|byte| *byte == b',')
+    if headers.contains_key(CONNECTION) {
+        let listed: Vec<HeaderName> = headers
+            .get_all(CONNECTION)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
             .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
             .filter(|name| *name != CONTENT_LENGTH && *name != HOST)
             .collect();

@@ -3,10 +3,10 @@
 //! Invariant: every wait for a client has a deadline (handshake, headers, idle keep-alive, a
 //! silent HTTP/2 peer), and the protocol is settled by ALPN, never guessed from bytes.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyper::server::conn::{http1, http2};
@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Limits;
@@ -25,10 +26,10 @@ use crate::proxy;
 use crate::tls;
 
 /// Requests that one HTTP/2 connection may have open.
-const MAX_STREAMS: u32 = 128;
+const MAX_STREAMS: u32 = 32;
 
-/// Headers of one request.
-const MAX_HEADERS: usize = 100;
+/// Longest that an exchange takes besides its body and its provider (the early check).
+const DECIDING: Duration = Duration::from_secs(5);
 
 /// Pause after the system refuses a connection (no file descriptors): neither spin nor die.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -108,6 +109,11 @@ struct Connection {
 impl Connection {
     async fn serve(self, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
+        // A peer that does not read is closed like one that does not write.
+        let mut stream = Box::pin(TimeoutStream::new(stream));
+        stream
+            .as_mut()
+            .set_write_timeout_pinned(Some(self.worker.gateway.limits.header_timeout));
         let trust = &self.worker.gateway.trust;
         let Some(acceptor) = &self.acceptor else {
             let peer = Peer::new(self.address, &[], trust);
@@ -137,13 +143,12 @@ impl Connection {
         let limits: &Limits = &self.worker.gateway.limits;
         let (worker, peer) = (Arc::clone(&self.worker), Arc::new(peer));
         let service = service_fn(move |request| {
-            proxy::serve(Arc::clone(&worker), Arc::clone(&peer), request)
+            proxy::serve(Arc::clone(&worker), Arc::clone(&peer), request, ())
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header_timeout)
             .max_buf_size(limits.header_bytes.max(8 * 1024))
-            .max_headers(MAX_HEADERS)
             .serve_connection(TokioIo::new(stream), service);
         self.watcher
             .watch(connection)
@@ -161,11 +166,7 @@ impl Connection {
         let theirs = Arc::clone(&activity);
         let service = service_fn(move |request| {
             let (worker, peer) = (Arc::clone(&worker), Arc::clone(&peer));
-            let busy = theirs.begin();
-            async move {
-                let _busy = busy;
-                proxy::serve(worker, peer, request).await
-            }
+            proxy::serve(worker, peer, request, theirs.begin())
         });
         let header_bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
         let connection = http2::Builder::new(TokioExecutor::new())
@@ -176,13 +177,15 @@ impl Connection {
             .keep_alive_timeout(limits.header_timeout)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(self.watcher.watch(connection));
-        // hyper times out neither a silent HTTP/2 peer nor half a preface.
+        // hyper times out neither a silent HTTP/2 peer, nor half a preface, nor a stream whose
+        // client opens no window for the reply.
         let idle = limits.header_timeout;
+        let longest = limits.body_timeout + limits.upstream_timeout + DECIDING + idle;
         loop {
             tokio::select! {
                 ended = &mut connection => return ended.map_err(io::Error::other),
                 () = sleep(idle / 2) => {
-                    if activity.idle_for().is_some_and(|quiet| quiet >= idle) {
+                    if activity.idle_for() >= idle || activity.oldest() >= longest {
                         return Err(io::ErrorKind::TimedOut.into());
                     }
                 }
@@ -191,36 +194,66 @@ impl Connection {
     }
 }
 
-/// Whether anything is under way on an HTTP/2 connection, and since when nothing is.
-struct Activity {
-    open: AtomicUsize,
-    since: Mutex<Instant>,
+/// What is under way on an HTTP/2 connection, from a request's head to the last of its reply.
+struct Activity(Mutex<Requests>);
+
+/// When each open request began, and since when none is open.
+struct Requests {
+    next: u64,
+    began: BTreeMap<u64, Instant>,
+    quiet: Instant,
 }
 
 impl Activity {
     fn new() -> Self {
-        Self {
-            open: AtomicUsize::new(0),
-            since: Mutex::new(Instant::now()),
-        }
+        Self(Mutex::new(Requests {
+            next: 0,
+            began: BTreeMap::new(),
+            quiet: Instant::now(),
+        }))
+    }
+
+    fn open(&self) -> MutexGuard<'_, Requests> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn begin(self: &Arc<Self>) -> Busy {
-        self.open.fetch_add(1, Ordering::Relaxed);
-        Busy(Arc::clone(self))
+        let mut open = self.open();
+        let number = open.next;
+        open.next += 1;
+        open.began.insert(number, Instant::now());
+        Busy {
+            activity: Arc::clone(self),
+            number,
+        }
     }
 
-    fn idle_for(&self) -> Option<Duration> {
-        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        (self.open.load(Ordering::Relaxed) == 0).then(|| since.elapsed())
+    fn idle_for(&self) -> Duration {
+        let open = self.open();
+        if open.began.is_empty() {
+            open.quiet.elapsed()
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    fn oldest(&self) -> Duration {
+        let open = self.open();
+        let oldest = open.began.values().next();
+        oldest.map_or(Duration::ZERO, Instant::elapsed)
     }
 }
 
-struct Busy(Arc<Activity>);
+/// One request under way.
+struct Busy {
+    activity: Arc<Activity>,
+    number: u64,
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        *self.0.since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        let mut open = self.activity.open();
+        open.began.remove(&self.number);
+        open.quiet = Instant::now();
     }
 }

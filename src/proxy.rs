@@ -3,16 +3,20 @@
 //! Invariant: what matches no route is 404; nothing passes uninspected.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use http::header::CONTENT_LENGTH;
 use http::uri::PathAndQuery;
-use http::{Method, Request};
-use hyper::body::Incoming;
+use http::{Method, Request, Response};
+use http_body_util::Full;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 
 use crate::config::RouteKind;
 use crate::discovery;
 use crate::exchange;
-use crate::gateway::{Peer, Worker};
+use crate::gateway::{Admitted, Lane, Peer, Worker};
 use crate::headers;
 use crate::metrics::Reason;
 use crate::refusal::Refusal;
@@ -20,22 +24,70 @@ use crate::relay;
 use crate::reply;
 use crate::withheld::Reply;
 
-/// Answers one request.
+/// Answers one request. `held` is dropped when the answer was sent, and not before.
 ///
 /// # Errors
 /// None: whatever happens, there is an answer.
-pub async fn serve(
+pub async fn serve<H>(
     worker: Arc<Worker>,
     peer: Arc<Peer>,
     request: Request<Incoming>,
-) -> Result<Reply, Infallible> {
-    Ok(answer(&worker, &peer, request).await)
+    held: H,
+) -> Result<Response<Sending<H>>, Infallible> {
+    let head_alone = request.method() == Method::HEAD;
+    let mut reply = answer(&worker, &peer, request).await;
+    if head_alone {
+        reply = without_body(reply);
+    }
+    let place = reply.extensions_mut().remove();
+    Ok(reply.map(|body| Sending {
+        body,
+        _held: (place, held),
+    }))
+}
+
+/// A reply's body, with what is given back when it was sent or its client is gone.
+pub struct Sending<H> {
+    body: Full<Bytes>,
+    _held: (Option<Arc<Admitted>>, H),
+}
+
+impl<H: Unpin> Body for Sending<H> {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The answer to HEAD. Over HTTP/2 hyper would send the body.
+fn without_body(mut reply: Reply) -> Reply {
+    if let Some(length) = reply.body().size_hint().exact() {
+        reply
+            .headers_mut()
+            .entry(CONTENT_LENGTH)
+            .or_insert_with(|| length.into());
+    }
+    *reply.body_mut() = Full::default();
+    reply
 }
 
 async fn answer(worker: &Worker, peer: &Peer, request: Request<Incoming>) -> Reply {
     let gateway = &worker.gateway;
     let (head, body) = request.into_parts();
-    let routed = headers::screen(&head, &gateway.trust_headers).and_then(|host| {
+    let routed = headers::screen(&head).and_then(|host| {
         let root = PathAndQuery::from_static("/");
         let target = head.uri.path_and_query().unwrap_or(&root);
         let lane = worker.lane(&host, target).ok_or(Refusal::NoRoute)?;
@@ -43,16 +95,14 @@ async fn answer(worker: &Worker, peer: &Peer, request: Request<Incoming>) -> Rep
     });
     let (host, lane) = match routed {
         Ok(routed) => routed,
-        Err(refusal) => {
-            let reason = refusal.reason();
-            gateway
-                .metrics
-                .refused
-                .get_or_create(&Reason { reason })
-                .inc();
-            return reply::refuse_early(refusal);
+        Err(_) if matches!(head.method, Method::CONNECT | Method::TRACE) => {
+            return unrouted(worker, Refusal::Method);
         }
+        Err(refusal) => return unrouted(worker, refusal),
     };
+    if let Err(refusal) = headers::screen_trust(&head.headers, &gateway.trust_headers) {
+        return refused(worker, lane, refusal);
+    }
     let request = Request::from_parts(head, body);
     match &lane.route.kind {
         RouteKind::Token if request.method() == Method::POST => {
@@ -64,14 +114,13 @@ async fn answer(worker: &Worker, peer: &Peer, request: Request<Incoming>) -> Rep
         RouteKind::Relay { methods } if takes(methods, request.method()) => {
             relay::answer(worker, lane, request).await
         }
-        RouteKind::Token => {
-            drop(exchange::refused(gateway, lane, Refusal::Method));
-            reply::refuse_method("POST")
+        RouteKind::Token => reply::allowing("POST", refused(worker, lane, Refusal::Method)),
+        RouteKind::Discovery => {
+            reply::allowing("GET, HEAD", refused(worker, lane, Refusal::Method))
         }
-        RouteKind::Discovery => wrong_method(worker, "GET, HEAD"),
         RouteKind::Relay { methods } => {
             let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
-            wrong_method(worker, &names.join(", "))
+            reply::allowing(&names.join(", "), refused(worker, lane, Refusal::Method))
         }
     }
 }
@@ -84,13 +133,23 @@ fn takes(methods: &[Method], method: &Method) -> bool {
     methods.contains(method) || (method == Method::HEAD && methods.contains(&Method::GET))
 }
 
-fn wrong_method(worker: &Worker, allow: &str) -> Reply {
-    let reason = Refusal::Method.reason();
+/// Refuses what reached a route; on a token route with a record.
+fn refused(worker: &Worker, lane: &Lane, refusal: Refusal) -> Reply {
+    if lane.route.kind == RouteKind::Token {
+        let record = exchange::refused(&worker.gateway, lane, refusal);
+        return reply::refuse(refusal, &record);
+    }
+    unrouted(worker, refusal)
+}
+
+/// Refuses what is no exchange; it is counted.
+fn unrouted(worker: &Worker, refusal: Refusal) -> Reply {
+    let reason = refusal.reason();
     worker
         .gateway
         .metrics
         .refused
         .get_or_create(&Reason { reason })
         .inc();
-    reply::refuse_method(allow)
+    reply::refuse_early(refusal)
 }

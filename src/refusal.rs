@@ -181,7 +181,7 @@ impl Refusal {
                 503,
                 LATER,
                 "A tenant isolation policy is not available at the moment.",
-                "policy_unavailable",
+                "policy_unreadable",
             ),
         }
     }

@@ -38,9 +38,9 @@ pub async fn answer(worker: &Worker, lane: &Lane, request: Request<Incoming>) ->
 
 async fn relay(worker: &Worker, lane: &Lane, request: Request<Incoming>) -> Result<Reply, Refusal> {
     let gateway = &worker.gateway;
-    let _admitted = gateway.admit()?;
     let (mut head, body) = request.into_parts();
     let body = gateway.read_body(body).await?;
+    let admitted = gateway.admit()?;
     let path = head.uri.path().to_owned();
     let captures = lane.route.path.matches(&path).ok_or(Refusal::NoRoute)?;
     let target = lane.target(&captures, head.uri.query())?;
@@ -55,22 +55,32 @@ async fn relay(worker: &Worker, lane: &Lane, request: Request<Incoming>) -> Resu
         Method::HEAD => Method::GET,
         method => method,
     };
+    headers::without_conditions(&mut head.headers);
     let sent = upstream::request(method, &target, head.headers, body)?;
     let withheld = lane.upstream.exchange(sent, Redirects::Relay).await?;
-    if carries_token(&withheld, lane) && gateway.mode == Mode::Enforce {
-        return Err(Refusal::UpstreamToken);
+    match (without_token(&withheld, lane), gateway.mode) {
+        (Ok(()), _) => {}
+        (Err(refusal), Mode::Enforce) => return Err(refusal),
+        (Err(refusal), Mode::ReportOnly) => tracing::warn!(
+            route = &*lane.route.name,
+            reason = refusal.reason(),
+            "relayed what enforce mode would withhold"
+        ),
     }
     let policies = gateway.policies.snapshot();
     let decision = isolation::decide(None, &SignIn::NoToken, &policies, lane.terms, 0);
     let Verdict::Allow(permit) = decision.verdict else {
         return Err(Refusal::UpstreamToken);
     };
-    Ok(withheld.release(permit, lane.route.cookies))
+    let mut reply = withheld.release(permit, lane.route.cookies);
+    admitted.hold(&mut reply);
+    Ok(reply)
 }
 
-/// In JSON or a form, anything that is a token; elsewhere (pages, redirects), anything that is
+/// Refuses, in JSON or a form, anything that is a token; elsewhere (pages, redirects), anything that is
 /// Entra's: an application's own signed `state` passes.
-fn carries_token(withheld: &Withheld, lane: &Lane) -> bool {
+fn without_token(withheld: &Withheld, lane: &Lane) -> Result<(), Refusal> {
+    let text = withheld.text()?;
     let issuers = &lane.route.provider.issuers;
     let entra = |tokens: Tokens| !tokens.tenants.is_empty() || tokens.untrusted.is_some();
     let in_headers = || {
@@ -81,12 +91,12 @@ fn carries_token(withheld: &Withheld, lane: &Lane) -> bool {
             ))
         })
     };
-    let in_body = match inspect(withheld.text(), [], issuers) {
+    let in_body = match inspect(text, [], issuers) {
         Ok(tokens) => !tokens.is_empty(),
-        Err(_) => entra(inspect_text(
-            &String::from_utf8_lossy(withheld.text()),
-            issuers,
-        )),
+        Err(_) => entra(inspect_text(&String::from_utf8_lossy(text), issuers)),
     };
-    in_body || in_headers()
+    if in_body || in_headers() {
+        return Err(Refusal::UpstreamToken);
+    }
+    Ok(())
 }

@@ -137,9 +137,8 @@ pub fn refuse_early(refusal: Refusal) -> Reply {
     refusal_json(refusal, id, &id.to_string())
 }
 
-/// The answer to a method that a route does not take; `allow` names those it does.
-pub fn refuse_method(allow: &str) -> Reply {
-    let mut reply = refuse_early(Refusal::Method);
+/// Adds the methods that a route does take to the answer to one that it does not.
+pub fn allowing(allow: &str, mut reply: Reply) -> Reply {
     if let Ok(allow) = HeaderValue::from_str(allow) {
         reply.headers_mut().insert(ALLOW, allow);
     }

@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -34,6 +35,11 @@ use connection::{Connection, Stream};
 /// a request seldom meets a connection that is just being closed.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// A connection is not used again after this long, nor for more exchanges than this: addresses and
+/// certificates change, and a connection that got out of step must not stay so.
+const OLDEST: Duration = Duration::from_secs(60);
+const MOST_USES: u32 = 1_000;
+
 /// Idle connections kept.
 const MAX_IDLE: usize = 256;
 
@@ -52,7 +58,7 @@ pub struct Upstream {
 }
 
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     since: Instant,
 }
 
@@ -128,6 +134,11 @@ impl Upstream {
     ) -> Result<Withheld, Refusal> {
         let (response, mut connection) = self.send(request).await?;
         let (head, body) = response.into_parts();
+        // Two lengths: where the reply ends is a matter of opinion (RFC 9112 section 6.3).
+        if head.headers.contains_key(TRANSFER_ENCODING) && head.headers.contains_key(CONTENT_LENGTH)
+        {
+            return Err(Refusal::UpstreamIncomplete);
+        }
         if head.status.is_informational()
             || (head.status.is_redirection() && redirects == Redirects::Refuse)
         {
@@ -145,7 +156,7 @@ impl Upstream {
                 }
             })?;
         self.keep(connection);
-        Withheld::new(head, body.to_bytes(), self.reply_body)
+        Ok(Withheld::new(head, body.to_bytes(), self.reply_body))
     }
 
     /// Sends on an idle connection, or on a new one. Only a request that hyper returns unsent is
@@ -153,9 +164,9 @@ impl Upstream {
     async fn send(
         &self,
         mut request: Request<Full<Bytes>>,
-    ) -> Result<(Response<Incoming>, Connection), Refusal> {
+    ) -> Result<(Response<Incoming>, Box<Connection>), Refusal> {
         while let Some(mut connection) = self.take_idle() {
-            if !connection.is_open().await {
+            if !connection.is_open() {
                 continue;
             }
             match connection.send(request).await {
@@ -173,7 +184,7 @@ impl Upstream {
         }
     }
 
-    async fn connect(&self) -> Result<Connection, Refusal> {
+    async fn connect(&self) -> Result<Box<Connection>, Refusal> {
         let refuse = |step: &'static str, error: &dyn std::fmt::Display| {
             tracing::warn!(upstream.host = ?self.host, step, %error, "cannot connect to the provider");
             Refusal::UpstreamConnect
@@ -199,18 +210,18 @@ impl Upstream {
             .map_err(|error| refuse("http", &error))
     }
 
-    /// The connection used last: it is the least likely to be closed meanwhile.
-    fn take_idle(&self) -> Option<Connection> {
+    /// The connection that has rested longest: a reply too many has arrived by then, and ends it.
+    fn take_idle(&self) -> Option<Box<Connection>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let Idle { connection, since } = idle.pop_back()?;
-        if since.elapsed() < IDLE {
-            return Some(connection);
+        while let Some(Idle { connection, since }) = idle.pop_front() {
+            if since.elapsed() < IDLE {
+                return Some(connection);
+            }
         }
-        idle.clear();
         None
     }
 
-    fn keep(&self, connection: Connection) {
+    fn keep(&self, connection: Box<Connection>) {
         let now = Instant::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         while idle
@@ -219,7 +230,8 @@ impl Upstream {
         {
             idle.pop_front();
         }
-        if idle.len() < MAX_IDLE {
+        let fresh = connection.opened.elapsed() < OLDEST && connection.uses < MOST_USES;
+        if fresh && idle.len() < MAX_IDLE {
             idle.push_back(Idle {
                 connection,
                 since: now,

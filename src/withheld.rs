@@ -7,7 +7,9 @@ use std::io::Read;
 
 use bytes::Bytes;
 use flate2::bufread::GzDecoder;
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderMap, HeaderValue};
+use http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue,
+};
 use http::{StatusCode, response};
 use http_body_util::Full;
 
@@ -25,25 +27,24 @@ pub type Reply = http::Response<Full<Bytes>>;
 pub struct Withheld {
     head: response::Parts,
     body: Bytes,
-    /// The body without its content coding, where it has one.
-    decoded: Option<Vec<u8>>,
+    /// The body without its content coding, where it has one; or why that cannot be had.
+    decoded: Result<Option<Vec<u8>>, Refusal>,
 }
 
 impl Withheld {
     /// Takes a whole reply in, and decodes it if it came encoded although plain was asked for.
-    ///
-    /// # Errors
-    /// A coding that is not read here, a broken one, or more than `cap` bytes once decoded.
-    pub fn new(head: response::Parts, body: Bytes, cap: usize) -> Result<Self, Refusal> {
-        let decoded = match coding(&head.headers)? {
-            Coding::Gzip if !body.is_empty() => Some(gunzip(&body, cap)?),
-            Coding::Gzip | Coding::Identity => None,
-        };
-        Ok(Self {
+    /// A coding that is not read here, a broken one, or more than `cap` bytes once decoded make a
+    /// reply that cannot be inspected.
+    pub fn new(head: response::Parts, body: Bytes, cap: usize) -> Self {
+        let decoded = readable(&head.headers).and_then(|coding| match coding {
+            Coding::Gzip if !body.is_empty() => gunzip(&body, cap).map(Some),
+            Coding::Gzip | Coding::Identity => Ok(None),
+        });
+        Self {
             head,
             body,
             decoded,
-        })
+        }
     }
 
     /// The provider's status.
@@ -66,21 +67,29 @@ impl Withheld {
     }
 
     /// The body as the client will read it.
-    pub fn text(&self) -> &[u8] {
-        self.decoded.as_deref().unwrap_or(&self.body)
+    ///
+    /// # Errors
+    /// It is encoded in a way that is not read here.
+    pub fn text(&self) -> Result<&[u8], Refusal> {
+        match &self.decoded {
+            Ok(decoded) => Ok(decoded.as_deref().unwrap_or(&self.body)),
+            Err(refusal) => Err(*refusal),
+        }
     }
 
     /// Classifies every token in the body and in the headers.
     ///
     /// # Errors
-    /// [`Refusal::UpstreamUnreadable`].
+    /// [`Refusal::UpstreamUnreadable`], or that of [`text`](Self::text).
     pub fn inspect(&self, issuers: &Issuers) -> Result<Tokens, Refusal> {
-        let aside = self
+        let values: Vec<_> = self
             .head
             .headers
             .values()
-            .filter_map(|value| value.to_str().ok());
-        reply::inspect(self.text(), aside, issuers).map_err(Refusal::UpstreamUnreadable)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+            .collect();
+        let aside = values.iter().map(AsRef::as_ref);
+        reply::inspect(self.text()?, aside, issuers).map_err(Refusal::UpstreamUnreadable)
     }
 
     /// Releases the reply, byte for byte.
@@ -93,18 +102,14 @@ impl Withheld {
     /// Releases a rewritten body in place of the provider's, uncoded.
     pub fn release_rewritten(mut self, permit: Permit, cookies: Cookies, body: Vec<u8>) -> Reply {
         let Permit { .. } = permit;
-        for name in [
-            CONTENT_ENCODING,
-            http::header::ETAG,
-            http::header::CONTENT_LENGTH,
-        ] {
-            self.head.headers.remove(name);
-        }
+        headers::without_claims_about_the_body(&mut self.head.headers);
         self.relay(cookies, body.into())
     }
 
     fn relay(mut self, cookies: Cookies, body: Bytes) -> Reply {
         headers::towards_client(&mut self.head.headers, cookies);
+        // hyper writes the true length; the provider's may have stood beside a transfer coding.
+        self.head.headers.remove(CONTENT_LENGTH);
         let mut reply = http::Response::new(Full::new(body));
         *reply.status_mut() = self.head.status;
         *reply.headers_mut() = self.head.headers;
@@ -127,6 +132,33 @@ pub fn no_store(headers: &mut HeaderMap) {
 enum Coding {
     Gzip,
     Identity,
+}
+
+/// Names of encodings in which ASCII is ASCII: where a token stands is the same in all of them.
+const ASCII_COMPATIBLE: [&str; 5] = ["utf-8", "utf8", "us-ascii", "iso-8859-1", "windows-1252"];
+
+/// The content coding, if the headers name nothing under which the body is another text than the
+/// one inspected.
+fn readable(headers: &HeaderMap) -> Result<Coding, Refusal> {
+    let plain = |value: &HeaderValue| {
+        let charset = |part: &str| {
+            let (name, value) = part.split_once('=')?;
+            let value = value.trim().trim_matches('"');
+            name.trim()
+                .eq_ignore_ascii_case("charset")
+                .then(|| value.to_ascii_lowercase())
+        };
+        value.to_str().is_ok_and(|text| {
+            text.split([';', ','])
+                .filter_map(charset)
+                .all(|name| ASCII_COMPATIBLE.contains(&&*name))
+        })
+    };
+    if headers.get_all(CONTENT_TYPE).iter().all(plain) {
+        coding(headers)
+    } else {
+        Err(Refusal::UpstreamEncoding)
+    }
 }
 
 fn coding(headers: &HeaderMap) -> Result<Coding, Refusal> {

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -16,6 +16,9 @@ use crate::config::AuditOutput;
 
 /// How long lines gather before they are written.
 const GATHER: Duration = Duration::from_millis(20);
+
+/// How long the end waits for an output that does not take what is left.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Bytes that may wait.
 const MOST: usize = 16 * 1024 * 1024;
@@ -103,14 +106,24 @@ enum Sink {
 }
 
 impl Sink {
-    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
-        match self {
-            Self::File(file) => file.write_all(lines),
-            Self::Stdout(stdout) => {
-                let mut stdout = stdout.lock();
-                stdout.write_all(lines)?;
-                stdout.flush()
+    /// Writes lines; on failure, tells how many bytes went out before.
+    fn write(&mut self, lines: &[u8]) -> Result<(), (usize, io::Error)> {
+        let mut written = 0;
+        while let Some(rest) = lines.get(written..).filter(|rest| !rest.is_empty()) {
+            let step = match self {
+                Self::File(file) => file.write(rest),
+                Self::Stdout(stdout) => stdout.write(rest),
+            };
+            match step {
+                Ok(0) => return Err((written, io::ErrorKind::WriteZero.into())),
+                Ok(bytes) => written += bytes,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err((written, error)),
             }
+        }
+        match self {
+            Self::File(_) => Ok(()),
+            Self::Stdout(stdout) => stdout.flush().map_err(|error| (written, error)),
         }
     }
 }
@@ -123,6 +136,7 @@ impl Queue {
     fn write_all(&self, mut sink: Sink) {
         let mut batch = Vec::new();
         let mut failing = false;
+        let mut torn = false;
         loop {
             let mut waiting = self
                 .filled
@@ -142,14 +156,23 @@ impl Queue {
             }
             std::mem::swap(&mut batch, &mut waiting.lines);
             drop(waiting);
+            if torn {
+                // What a failed write left of a line ends here.
+                batch.insert(0, b'\n');
+            }
             match sink.write(&batch) {
                 Ok(()) if failing => {
-                    failing = false;
+                    (failing, torn) = (false, false);
                     tracing::warn!("audit records are written again");
                 }
                 Ok(()) => {}
-                Err(error) => {
-                    let lost = batch.iter().filter(|byte| **byte == b'\n').count();
+                Err((written, error)) => {
+                    torn = match written.checked_sub(1).and_then(|last| batch.get(last)) {
+                        Some(last) => *last != b'\n',
+                        None => torn,
+                    };
+                    let unwritten = batch.get(written..).unwrap_or_default();
+                    let lost = unwritten.iter().filter(|byte| **byte == b'\n').count();
                     self.dropped
                         .fetch_add(u64::try_from(lost).unwrap_or(u64::MAX), Ordering::Relaxed);
                     if !failing {
@@ -168,8 +191,16 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.queue.lock().ended = true;
         self.queue.filled.notify_all();
+        let end = Instant::now() + PATIENCE;
         if let Some(thread) = self.thread.take() {
-            drop(thread.join());
+            while !thread.is_finished() && Instant::now() < end {
+                thread::sleep(Duration::from_millis(2));
+            }
+            if thread.is_finished() {
+                drop(thread.join());
+            } else {
+                tracing::error!("the audit output does not take the last records");
+            }
         }
     }
 }

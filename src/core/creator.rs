@@ -102,12 +102,14 @@ mod tests {
     const A: &str = "aaaaaaaa-0000-4000-8000-00000000000a";
     const B: &str = "bbbbbbbb-0000-4000-8000-00000000000b";
 
+    type Claim<'a> = (Source, &'a str);
+
     #[test]
     fn sources_agree_or_are_refused() {
         use Source::{Fixed, Header, Path};
         let known = |text, source| Ok(Creator::Known(TenantId::parse(text).unwrap(), source));
         let malformed = |source_, error| Err(CreatorError::Malformed { source_, error });
-        let table: [(&[(Source, &str)], Result<Creator, CreatorError>); 9] = [
+        let table: [(&[Claim<'_>], Result<Creator, CreatorError>); 9] = [
             (&[], Ok(Creator::Unknown)),
             (&[(Header, A)], known(A, Header)),
             (&[(Fixed, A), (Header, A)], known(A, Fixed)),
@@ -133,5 +135,19 @@ mod tests {
         for (claims, expected) in table {
             assert_eq!(resolve(claims.iter().copied()), expected, "{claims:?}");
         }
+    }
+
+    #[test]
+    fn words_for_records() {
+        let creators = [Source::Fixed, Source::Header, Source::Path]
+            .map(|source| Creator::Known(TenantId::parse(A).unwrap(), source));
+        let words = creators.map(Creator::source);
+        assert_eq!(words, ["fixed", "header", "path"]);
+        assert_eq!(Creator::Unknown.source(), "none");
+        assert_eq!(
+            creators[0].tenant().map(|tenant| tenant.to_string()),
+            Some(A.to_owned())
+        );
+        assert_eq!(Creator::Unknown.tenant(), None);
     }
 }

@@ -147,7 +147,10 @@ mod tests {
         ];
         for (text, error) in table {
             match (TenantId::parse(text), error) {
-                (Ok(parsed), None) => assert_eq!(parsed.to_string(), id, "{text}"),
+                (Ok(parsed), None) => {
+                    assert_eq!(parsed.to_string(), id, "{text}");
+                    assert_eq!(format!("{parsed:?}"), id, "{text}");
+                }
                 (Err(found), Some(expected)) => assert_eq!(found, expected, "{text}"),
                 (found, expected) => panic!("{text}: {found:?}, expected {expected:?}"),
             }

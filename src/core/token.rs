@@ -10,6 +10,7 @@ pub mod issuer;
 mod json;
 pub mod jwt;
 pub mod reply;
+mod respelling;
 
 use super::tenant::{TenantId, TenantIdError};
 use issuer::{Issuers, Match};

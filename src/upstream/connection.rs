@@ -6,7 +6,8 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -32,32 +33,40 @@ pub(super) struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
     driver: http1::Connection<TokioIo<Stream>, Full<Bytes>>,
     ended: bool,
+    /// When it was opened.
+    pub(super) opened: Instant,
+    /// How many requests it has carried.
+    pub(super) uses: u32,
 }
 
 impl Connection {
-    pub(super) async fn open(stream: Stream) -> hyper::Result<Self> {
+    /// Boxed: it is handed from exchange to exchange, and hyper's half of it is large.
+    pub(super) async fn open(stream: Stream) -> hyper::Result<Box<Self>> {
         let (sender, driver) = http1::Builder::new()
             .max_buf_size(REPLY_HEADERS)
             .handshake(TokioIo::new(stream))
             .await?;
-        Ok(Self {
+        Ok(Box::new(Self {
             sender,
             driver,
             ended: false,
-        })
+            opened: Instant::now(),
+            uses: 0,
+        }))
     }
 
-    /// Whether an idle connection takes a request: the provider has neither closed it nor sent
-    /// anything unasked.
-    pub(super) async fn is_open(&mut self) -> bool {
+    /// Whether an idle connection takes a request now: its last request was sent whole, and the
+    /// provider has neither closed it nor sent anything unasked. It never waits.
+    pub(super) fn is_open(&mut self) -> bool {
         let Self {
             sender,
             driver,
             ended,
+            ..
         } = self;
-        drive(driver, ended, sender.ready())
-            .await
-            .is_some_and(|ready| ready.is_ok())
+        let mut ready = pin!(drive(driver, ended, sender.ready()));
+        let mut context = Context::from_waker(Waker::noop());
+        matches!(ready.as_mut().poll(&mut context), Poll::Ready(Some(Ok(()))))
     }
 
     /// Sends a request and waits for the head of its reply.
@@ -68,10 +77,12 @@ impl Connection {
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, Option<Request<Full<Bytes>>>> {
+        self.uses += 1;
         let Self {
             sender,
             driver,
             ended,
+            ..
         } = self;
         match drive(driver, ended, sender.try_send_request(request)).await {
             Some(Ok(response)) => Ok(response),

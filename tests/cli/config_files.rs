@@ -103,7 +103,7 @@ fn the_sidecar_serves_one_tenant_on_loopback() {
         .iter()
         .filter(|r| r.kind == RouteKind::Discovery)
         .count();
-    assert_eq!(discovery, 2);
+    assert_eq!(discovery, 3);
 }
 
 #[test]

@@ -161,7 +161,7 @@ impl fmt::Display for Summary {
             .filter(|route| !route.methods.is_empty())
             .peekable();
         if relays.peek().is_some() {
-            writeln!(f, "\ndeclared to carry no tokens, and not inspected:")?;
+            writeln!(f, "\ndeclared to carry no tokens:")?;
         }
         for relay in relays {
             writeln!(

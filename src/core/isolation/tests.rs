@@ -1,6 +1,7 @@
 //! Tests of the rule: tables in the order of the module's rules, the whole truth table against an
 //! oracle of its own, what becomes of replies, and properties.
 
+mod modes;
 mod oracle;
 mod properties;
 mod replies;

@@ -115,7 +115,8 @@ fn is_legible(segment: &str) -> bool {
         Some(b'{') => {
             let rest: Vec<u8> = bytes.filter(|byte| !b"\0 \t\r\n".contains(byte)).collect();
             let is_text = || std::str::from_utf8(&rest).is_ok();
-            memchr::memmem::find(&rest, b"\":").is_some()
+            // A member's name follows, or random bytes that happen to start with a brace.
+            (rest.starts_with(b"\"") && memchr::memmem::find(&rest, b"\":").is_some())
                 || (memchr::memchr2(b':', b'=', &rest).is_some() && is_text())
         }
         Some(b'e') => {

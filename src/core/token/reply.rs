@@ -17,7 +17,7 @@ use super::super::tenant::TenantId;
 use super::issuer::Issuers;
 use super::json::{Names, Text, folded};
 use super::jwt::{self, Form};
-use super::{Class, EntraToken, NotEntra, Untrusted, classify_form};
+use super::{Class, EntraToken, NotEntra, Untrusted, classify_form, respelling};
 
 /// Why a reply cannot be inspected. The fault is the upstream's.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -47,6 +47,9 @@ pub struct Tokens {
     /// Something stands in a field or a parameter that holds tokens, whatever it is.
     pub in_token_field: bool,
 }
+
+/// How many layers of escapes are undone: JSON in a form in JSON, and one more.
+const RESPELLINGS: usize = 4;
 
 /// Distinct tenants kept of one reply.
 pub const MAX_TENANTS: usize = 8;
@@ -103,9 +106,21 @@ struct Collector<'i> {
 
 impl Collector<'_> {
     fn text(&mut self, field: Option<&str>, text: &str) {
-        if field.is_some_and(is_token_field) && !text.is_empty() && self.is_whole_token(text) {
+        if field.is_some_and(is_token_field) && !text.is_empty() && self.classify_whole(text) {
             return;
         }
+        self.search(text);
+        // Escapes may be escaped in turn; the depth is bounded, and so is the work.
+        let mut plainer = respelling::undone(text);
+        for _ in 0..RESPELLINGS {
+            let Some(text) = plainer else { return };
+            self.search(&text);
+            plainer = respelling::undone(&text);
+        }
+    }
+
+    /// Classifies every token that stands somewhere in a text.
+    fn search(&mut self, text: &str) {
         let (issuers, tokens) = (self.issuers, &mut self.tokens);
         jwt::find_within(text, |token, form| {
             // A header without anything is no token.
@@ -114,13 +129,13 @@ impl Collector<'_> {
             }
         });
         for value in token_parameters(text) {
-            self.is_whole_token(value);
+            self.classify_whole(value);
         }
     }
 
     /// Classifies what stands where a token is expected, and tells whether it is one by the
     /// letter, with nothing around it in which another could be.
-    fn is_whole_token(&mut self, text: &str) -> bool {
+    fn classify_whole(&mut self, text: &str) -> bool {
         let form = jwt::form(text);
         self.tokens.in_token_field = true;
         self.tokens.add(classify_form(text, form, self.issuers));
@@ -151,16 +166,16 @@ fn is_token_field(name: &str) -> bool {
 fn token_parameters(text: &str) -> impl Iterator<Item = &str> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     memchr::memchr_iter(b'=', text.as_bytes()).filter_map(move |at| {
-        let (before, value) = (text.get(..at)?, text.get(at + 1..)?);
+        let before = text.get(..at)?;
         let longest = before.len().saturating_sub("refresh_token".len() + 1);
         let tail = before.get(longest..).unwrap_or(before);
-        let name = tail
-            .rsplit(|c| !is_word(c))
-            .next()
-            .filter(|name| is_token_field(name));
-        let end = value.find(|c: char| !c.is_ascii_graphic() || "&=#;?,\"'<>".contains(c));
-        name.and(value.get(..end.unwrap_or(value.len())))
-            .filter(|value| !value.is_empty())
+        let name = tail.rsplit(|c| !is_word(c)).next()?;
+        if !is_token_field(name) {
+            return None;
+        }
+        let value = text.get(at + 1..)?;
+        let ends = |c: char| !c.is_ascii_graphic() || "&=#;?,\"'<>".contains(c);
+        value.split(ends).next().filter(|value| !value.is_empty())
     })
 }
 

@@ -1,10 +1,12 @@
 //! Tests of classification, in the order a reply is read: one token, a whole reply, what a real
 //! client could read differently, and properties.
 
+mod claims;
 mod classification;
 mod differentials;
 mod forms;
 mod linear;
+mod places;
 mod properties;
 mod replies;
 

@@ -121,6 +121,15 @@ impl World {
     }
 }
 
+/// A world, from, whereto, the verdict, and who blocks which way.
+type Row<'a> = (
+    World,
+    Option<&'static str>,
+    &'static str,
+    &'a str,
+    &'a [(&'a str, &'a str)],
+);
+
 /// The oracle knows the documented rows; otherwise it could be wrong together with the rule.
 #[test]
 fn the_oracle_knows_the_documented_rows() {
@@ -139,7 +148,7 @@ fn the_oracle_knows_the_documented_rows() {
         lets_legacy_in: true,
         ..sheet(&[], &[])
     };
-    let table: [(World, Option<&str>, &str, &str, &[(&str, &str)]); 15] = [
+    let table: [Row<'_>; 15] = [
         (world(&[(A, sheet(&[], &[]))]), Some(A), A, "allow", &[]),
         (world(&[]), Some(A), B, "allow", &[]),
         (

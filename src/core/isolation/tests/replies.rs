@@ -272,6 +272,47 @@ fn what_a_replys_tokens_come_to() {
     }
 }
 
+/// The words of the specification's audit record.
+#[test]
+fn decisions_have_the_documented_words() {
+    for (verdict, word) in [
+        (Verdict::Allow(Permit::new()), "allow"),
+        (Verdict::Block, "block"),
+        (Verdict::PassNonEntra(Permit::new()), "pass_non_entra"),
+        (Verdict::Unavailable, "error"),
+        (Verdict::WouldBlock(Permit::new()), "would_block"),
+    ] {
+        assert_eq!(verdict.as_str(), word);
+    }
+    assert_eq!(
+        [Mode::Enforce, Mode::ReportOnly].map(Mode::as_str),
+        ["enforce", "report-only"]
+    );
+    assert_eq!(Version(0x2a).to_string(), "000000000000002a");
+    let findings = [
+        Finding::Absent,
+        Finding::AllowsWithoutClientTenant,
+        Finding::BlocksWithoutClientTenant,
+        Finding::NotListed,
+        Finding::Off,
+        Finding::Rule(both("*")),
+        Finding::Unreadable,
+    ];
+    let words = findings.map(|finding| finding.as_str());
+    assert_eq!(
+        words,
+        [
+            "no_policy",
+            "allows_without_client_tenant",
+            "blocks_without_client_tenant",
+            "not_listed",
+            "isolation_off",
+            "rule",
+            "policy_unreadable",
+        ]
+    );
+}
+
 /// Every word is its own: records and metrics tell reasons apart by them.
 #[test]
 fn words_are_distinct() {

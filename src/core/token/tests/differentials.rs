@@ -139,6 +139,7 @@ fn token_parameters_in_a_longer_text() {
         "access_token=&x=y",
         "valid_token=x",
         "my_id_token=x",
+        "xrefresh_token=x",
         "_token=x",
         "=x",
     ] {

@@ -46,9 +46,7 @@ fn a_mebibyte_of_anything_is_read_in_proportion() {
         let (tokens, bytes) = handed_over(&text);
         assert!(tokens <= tokens_at_most, "{tokens} tokens in {piece}");
         assert!(bytes <= 5 * text.len(), "{bytes} bytes in {piece}");
-        for field in ["x", "access_token"] {
-            read(format!(r#"{{"{field}":"{text}"}}"#)).unwrap();
-        }
+        read(format!(r#"{{"access_token":"{text}"}}"#)).unwrap();
     }
 }
 
@@ -73,4 +71,21 @@ fn a_mebibyte_of_members_is_read_in_proportion() {
     let list = vec![format!("\"{}\"", v2(A)); 1_000].join(",");
     let tokens = read(format!(r#"{{"x":[{list}]}}"#)).unwrap();
     assert_eq!(tokens.tenants, [tenant(A)]);
+}
+
+/// A token in a token's payload, over and over: each level is a third shorter, and read once.
+#[test]
+fn tokens_within_tokens_are_read_in_proportion() {
+    for (segments, after) in [(2, ""), (3, ".x"), (4, ".x.y"), (5, ".x.y.z")] {
+        let mut token = v2(B);
+        while token.len() < MEBIBYTE / 2 {
+            token = format!("{}.{}{after}", b64(RS256), b64(token));
+        }
+        let tokens = read(format!(r#"{{"access_token":"{token}"}}"#)).unwrap();
+        assert_eq!(
+            tokens.untrusted,
+            Some(Untrusted::Malformed),
+            "{segments} segments"
+        );
+    }
 }

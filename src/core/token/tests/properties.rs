@@ -61,7 +61,7 @@ fn planted(into: Value, text: String, mut path: Vec<usize>) -> Value {
     let at = path.pop().unwrap_or_default();
     match into {
         Value::Array(mut list) => {
-            if let Some(index) = at.checked_rem(list.len()).filter(|_| at % 3 > 0) {
+            if let Some(index) = at.checked_rem(list.len()).filter(|_| !at.is_multiple_of(3)) {
                 let inner = std::mem::take(&mut list[index]);
                 list[index] = planted(inner, text, path);
             } else {
@@ -116,7 +116,7 @@ fn careless_tid(token: &str) -> Option<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
     /// A token of tenant B anywhere in a reply is seen, or the reply is refused.
     #[test]
