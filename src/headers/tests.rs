@@ -2,6 +2,9 @@ use http::Request;
 
 use super::*;
 
+/// A request target, its headers, and the host or refusal that follows.
+type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], Result<&'a str, Refusal>);
+
 const TRUST: [HeaderName; 1] = [CLIENT_TENANT_ID];
 
 fn screened(target: &str, headers: &[(&str, &str)], version: Version) -> Result<String, Refusal> {
@@ -107,7 +110,7 @@ fn a_path_is_plain_or_refused() {
 
 #[test]
 fn one_host_or_none() {
-    let table: [(&str, &[(&str, &str)], Result<&str, Refusal>); 14] = [
+    let table: [Row<'_>; 14] = [
         ("/p", &[("host", "gw:8443")], Ok("gw:8443")),
         ("/p", &[("host", "[::1]:80")], Ok("[::1]:80")),
         ("http://gw/p", &[("host", "gw")], Ok("gw")),

@@ -14,6 +14,15 @@ fn side(tenant: &str, direction: Direction, finding: Finding) -> Side {
     }
 }
 
+/// A reason, the sides that block, creator and sign-in tenant, and the sentence that follows.
+type Row<'a> = (
+    Reason,
+    &'a [&'a Side],
+    Option<TenantId>,
+    Option<TenantId>,
+    String,
+);
+
 #[test]
 fn the_sentence_names_who_whereto_whose_policy_and_whom_to_ask() {
     use Direction::{Inbound, Outbound};
@@ -21,7 +30,7 @@ fn the_sentence_names_who_whereto_whose_policy_and_whom_to_ask() {
     let outbound = side(A, Outbound, Finding::NotListed);
     let inbound = side(B, Inbound, Finding::NotListed);
     let legacy = side(B, Inbound, Finding::BlocksWithoutClientTenant);
-    let table: [(Reason, &[&Side], Option<TenantId>, Option<TenantId>, String); 4] = [
+    let table: [Row<'_>; 4] = [
         (
             Reason::OutboundBlock,
             &[&outbound],

@@ -1,0 +1,30 @@
+# Recipes for people. CI runs `.ci/run`, and so does `just ci`.
+
+# What there is.
+default:
+    @just --list --unsorted
+
+# The decision table, played over real HTTPS; `just demo --keep` stays up.
+demo *ARGUMENTS:
+    cargo demo {{ ARGUMENTS }}
+
+# All tests; those with MSAL for Python are skipped unless it is installed.
+test:
+    cargo test --workspace
+
+# The quick checks: formatting and lints.
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Micro-benchmarks. End to end, beside nginx and HAProxy: bench/README.md.
+bench:
+    cargo bench --bench '*'
+
+# Known vulnerabilities of dependencies; needs github.com and cargo-deny.
+advisories:
+    cargo deny check advisories
+
+# Exactly what CI runs.
+ci:
+    .ci/run
