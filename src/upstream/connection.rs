@@ -64,9 +64,13 @@ impl Connection {
             ended,
             ..
         } = self;
-        let mut ready = pin!(drive(driver, ended, sender.ready()));
         let mut context = Context::from_waker(Waker::noop());
-        matches!(ready.as_mut().poll(&mut context), Poll::Ready(Some(Ok(()))))
+        let ready = matches!(
+            pin!(drive(driver, ended, sender.ready())).poll(&mut context),
+            Poll::Ready(Some(Ok(())))
+        );
+        // The handle may still take a request when the connection has just been found closed.
+        ready && !*ended
     }
 
     /// Sends a request and waits for the head of its reply.

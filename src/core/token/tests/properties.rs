@@ -152,6 +152,31 @@ proptest! {
         prop_assert_eq!(inspect_text(&text, &issuers()).tenants, [tenant(B)], "{}", text);
     }
 
+    /// Characters escaped for a page, a URL or a string within a string hide nothing.
+    #[test]
+    fn no_token_is_overlooked_for_its_escapes(
+        token in token(),
+        ways in vec(0..12_u8, 1..40),
+        field in prop::sample::select(vec!["x", "id_token"]),
+    ) {
+        let escape = |(c, way): (char, &u8)| match way {
+            0 => format!("\\u{:04x}", u32::from(c)),
+            1 => format!("\\x{:02X}", u32::from(c)),
+            2 => format!("%{:02x}", u32::from(c)),
+            3 => format!("&#{};", u32::from(c)),
+            4 => format!("&#x{:X};", u32::from(c)),
+            _ => c.to_string(),
+        };
+        let text: String = token.chars().zip(ways.iter().cycle()).map(escape).collect();
+        let once = serde_json::json!({ field: text }).to_string();
+        let twice = serde_json::json!({ field: serde_json::json!({ "t": text }).to_string() });
+        for body in [once, twice.to_string()] {
+            let tokens = read(&body).unwrap();
+            let seen = tokens.tenants.contains(&tenant(B)) || tokens.untrusted.is_some();
+            prop_assert!(seen, "{body}");
+        }
+    }
+
     /// A token that a careless client reads is believed with that tenant, or not at all.
     #[test]
     fn careless_clients_read_nothing_we_do_not(

@@ -1,0 +1,382 @@
+//! A gateway with everything around it: providers, clients, policies, and the bookkeeping that
+//! tells after every case whether anything leaked or was counted wrong.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::Method;
+use rustix::process::Signal;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use serde_json::Value;
+use tempfile::TempDir;
+use tidegate_mock::tls::{Ca, Leaf, install_crypto_provider};
+use tidegate_mock::{MockIdp, Options, Reply, TokenBody};
+use tokio::net::TcpStream;
+
+use super::{Answer, COMMON, Exchange, Gateway, Lines, Policy, Raw, Secrets, Setup, until};
+
+/// The one place a test looks at.
+pub(crate) struct World {
+    pub(crate) gateway: Gateway,
+    /// The Entra-like provider.
+    pub(crate) idp: MockIdp,
+    /// The Azure-DevOps-like provider.
+    pub(crate) devops: MockIdp,
+    /// Configuration, certificates and policies.
+    pub(crate) directory: TempDir,
+    pub(crate) secrets: Secrets,
+    /// Signs the certificates of servers; clients and the gateway trust it.
+    pub(crate) ca: Arc<Ca>,
+    /// Signs the certificates of clients.
+    pub(crate) client_ca: Ca,
+    pub(crate) log: Lines,
+    records: Records,
+    seen: AtomicUsize,
+    url: String,
+    scheme_is_tls: bool,
+    clients: [reqwest::Client; 2],
+    good: (Option<String>, String),
+}
+
+/// The public cloud's host; clients of these tests find the gateway there.
+pub(crate) const MICROSOFT: &str = "login.microsoftonline.com";
+
+enum Records {
+    File(PathBuf),
+    Stdout(Lines),
+}
+
+impl World {
+    /// Starts the providers, writes everything down, starts the gateway.
+    pub(crate) async fn start(setup: Setup) -> Self {
+        install_crypto_provider();
+        let ca = Arc::new(Ca::new().unwrap());
+        let client_ca = Ca::new().unwrap();
+        let idp = MockIdp::start(setup.entra.clone().ca(Arc::clone(&ca)))
+            .await
+            .unwrap();
+        let devops = MockIdp::start(Options::azure_devops().ca(Arc::clone(&ca)))
+            .await
+            .unwrap();
+        let directory = TempDir::new().unwrap();
+        let config = write(&setup, directory.path(), &ca, &client_ca, &idp, &devops);
+
+        let gateway = Gateway::start(&config).await;
+        let scheme_is_tls = setup.config["listen"].get("tls").is_some();
+        let scheme = if scheme_is_tls { "https" } else { "http" };
+        let records = match setup
+            .config
+            .get("audit")
+            .and_then(|audit| audit["output"].as_str())
+        {
+            None | Some("stdout") => Records::Stdout(gateway.stdout.clone()),
+            Some(file) => Records::File(directory.path().join(file)),
+        };
+        let identity = setup
+            .mutual_tls
+            .then(|| client_ca.client(["platform.internal"]).unwrap());
+        let client = |http2| client(&gateway, ca.pem(), identity.as_ref(), http2);
+        Self {
+            url: format!("{scheme}://localhost:{}", gateway.data.port()),
+            clients: [client(false), client(true)],
+            log: gateway.log.clone(),
+            gateway,
+            idp,
+            devops,
+            directory,
+            secrets: Secrets::default(),
+            ca,
+            client_ca,
+            records,
+            seen: AtomicUsize::new(0),
+            scheme_is_tls,
+            good: setup.good,
+        }
+    }
+
+    /// The gateway's base URL, without a slash at the end.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its host and port, as in the `host` header.
+    pub(crate) fn host(&self) -> String {
+        self.url.split_once("://").unwrap().1.to_owned()
+    }
+
+    /// The PEM file of the authority that both the gateway's and the providers' certificates are
+    /// of.
+    pub(crate) fn ca_file(&self) -> PathBuf {
+        self.directory.path().join("ca.pem")
+    }
+
+    /// The policy directory.
+    pub(crate) fn policies(&self) -> PathBuf {
+        self.directory.path().join("policies")
+    }
+
+    /// The configuration file.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.directory.path().join("tidegate.toml")
+    }
+
+    /// Puts a policy in place; the gateway notices by itself.
+    pub(crate) fn put(&self, policy: &Policy) {
+        policy.write(&self.policies());
+    }
+
+    pub(crate) fn client(&self, http2: bool) -> &reqwest::Client {
+        &self.clients[usize::from(http2)]
+    }
+
+    /// A client with another certificate, or without any.
+    pub(crate) fn client_with(&self, identity: Option<&Leaf>) -> reqwest::Client {
+        client(&self.gateway, self.ca.pem(), identity, false)
+    }
+
+    /// An exchange: `creator` in the trusted header (none: a legacy connection), a user of
+    /// `sign_in`.
+    pub(crate) fn exchange<'c>(
+        &self,
+        creator: impl Into<Option<&'c str>>,
+        sign_in: &str,
+    ) -> Exchange<'_> {
+        Exchange::new(self, creator.into(), sign_in)
+    }
+
+    /// Asks for something that is no exchange.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path).await
+    }
+
+    /// The same with any method, over HTTP/1.1.
+    pub(crate) async fn send(&self, method: Method, path: &str) -> Answer {
+        let request = self
+            .client(false)
+            .request(method, format!("{}{path}", self.url));
+        Answer::of(request.send().await.unwrap()).await.unwrap()
+    }
+
+    /// A connection for any bytes (HTTP/1.1 by ALPN where the gateway speaks TLS).
+    pub(crate) async fn raw(&self) -> Raw {
+        self.raw_with(&[b"http/1.1"]).await
+    }
+
+    /// The same, offering these protocols.
+    pub(crate) async fn raw_with(&self, protocols: &[&[u8]]) -> Raw {
+        let address = self.gateway.data;
+        let tcp = TcpStream::connect(address).await.unwrap();
+        tcp.set_nodelay(true).unwrap();
+        if !self.scheme_is_tls {
+            return Raw::new(tcp);
+        }
+        let mut roots = rustls::RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(self.ca.pem().as_bytes()).unwrap())
+            .unwrap();
+        let mut config = rustls::ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let name = ServerName::try_from("localhost").unwrap();
+        Raw::new(connector.connect(name, tcp).await.unwrap())
+    }
+
+    /// Answers the shared authority's next token request with this, and notes the tokens in it.
+    pub(crate) fn next_reply(&self, reply: Reply) {
+        self.remember_tokens(reply.bytes());
+        self.idp.script_once(COMMON, reply);
+    }
+
+    /// The same for a body of tokens.
+    pub(crate) fn next_body(&self, body: &TokenBody) {
+        self.next_reply(body.reply());
+    }
+
+    /// Notes everything in a text that could be a token: long runs of token characters.
+    pub(crate) fn remember_tokens(&self, text: &[u8]) {
+        let part = |byte: &u8| !(byte.is_ascii_alphanumeric() || b"-_.~+/=".contains(byte));
+        for run in text.split(part).filter(|run| run.len() >= 40) {
+            self.secrets.remember(std::str::from_utf8(run).unwrap());
+        }
+    }
+
+    /// The audit records so far, whole ones.
+    pub(crate) fn records(&self) -> Vec<Value> {
+        self.record_lines()
+            .iter()
+            .map(|line| serde_json::from_str(line).expect(line))
+            .collect()
+    }
+
+    fn record_lines(&self) -> Vec<String> {
+        match &self.records {
+            Records::Stdout(lines) => lines.all(),
+            Records::File(file) => {
+                let text = std::fs::read_to_string(file).unwrap_or_default();
+                let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+                whole.lines().map(str::to_owned).collect()
+            }
+        }
+    }
+
+    /// The record after the last one asked for, once it is written.
+    pub(crate) async fn next_record(&self) -> Value {
+        let index = self.seen.fetch_add(1, Ordering::SeqCst);
+        let line = until("an audit record", async || {
+            self.record_lines().get(index).cloned()
+        })
+        .await;
+        serde_json::from_str(&line).expect(&line)
+    }
+
+    /// After every case: the providers saw exactly so many requests since the last check, nothing
+    /// secret is in any output, the process is the same, and the next good request passes.
+    pub(crate) async fn check(&self, requests: u64) {
+        let seen = self.idp.requests().count() + self.devops.requests().count();
+        assert_eq!(seen, requests, "requests at the providers");
+        let (creator, sign_in) = &self.good;
+        let good = self
+            .exchange(creator.as_deref(), sign_in)
+            .path(&format!("/{sign_in}/oauth2/v2.0/token"));
+        let outcome = good.send().await;
+        assert_eq!(
+            outcome.answer.status, 200,
+            "the next good request: {outcome:?}"
+        );
+        self.idp.requests().clear();
+        self.devops.requests().clear();
+        self.nothing_leaked().await;
+        assert!(self.gateway.is_alive());
+    }
+
+    /// No secret is in a record, a log line or a metric.
+    pub(crate) async fn nothing_leaked(&self) {
+        self.secrets
+            .assert_none_in("the audit", self.record_lines().join("\n").as_bytes());
+        self.secrets
+            .assert_none_in("the log", self.log.text().as_bytes());
+        let metrics = self.metrics().await;
+        self.secrets
+            .assert_none_in("the metrics", metrics.as_bytes());
+    }
+
+    /// The admin listener's answer: status and text.
+    pub(crate) async fn admin(&self, path: &str) -> (u16, String) {
+        self.gateway.get(path).await
+    }
+
+    /// `/metrics`.
+    pub(crate) async fn metrics(&self) -> String {
+        let (status, text) = self.admin("/metrics").await;
+        assert_eq!(status, 200);
+        text
+    }
+
+    /// Warnings in the log so far.
+    pub(crate) fn warnings(&self) -> usize {
+        self.log.count(" WARN ")
+    }
+
+    /// Sends the gateway a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.gateway.signal(signal);
+    }
+
+    /// Ends the gateway: it exits with 0, wrote one record per exchange, leaked nothing, and never
+    /// panicked.
+    pub(crate) async fn finish(self) {
+        self.nothing_leaked().await;
+        self.signal(Signal::TERM);
+        self.ended().await;
+    }
+
+    /// The same for a gateway that was told to end already.
+    pub(crate) async fn ended(mut self) {
+        let status = self.gateway.ended().await;
+        assert_eq!(status.code(), Some(0), "{}", self.log.text());
+        let (records, seen) = (self.records(), self.seen.load(Ordering::SeqCst));
+        assert_eq!(records.len(), seen, "one record per exchange: {records:#?}");
+        let lines = self.record_lines().join("\n");
+        self.secrets.assert_none_in("the audit", lines.as_bytes());
+        self.secrets
+            .assert_none_in("the log", self.log.text().as_bytes());
+        assert_eq!(self.log.count("panicked"), 0, "{}", self.log.text());
+    }
+}
+
+/// Writes configuration, certificates and policies.
+fn write(
+    setup: &Setup,
+    directory: &Path,
+    ca: &Ca,
+    client_ca: &Ca,
+    idp: &MockIdp,
+    devops: &MockIdp,
+) -> PathBuf {
+    let file = |name: &str, text: &str| std::fs::write(directory.join(name), text).unwrap();
+    let leaf = ca.server(["localhost", "127.0.0.1", MICROSOFT]).unwrap();
+    file("ca.pem", &format!("{}{}", ca.pem(), setup.extra_ca));
+    file("clients-ca.pem", client_ca.pem());
+    file("gateway.pem", &leaf.certificate_pem);
+    file("gateway.key", &leaf.key_pem);
+    let policies = directory.join("policies");
+    std::fs::create_dir(&policies).unwrap();
+    for policy in &setup.policies {
+        policy.write(&policies);
+    }
+    let mut config = setup.config.clone();
+    for (provider, mock) in [("entra", idp), ("azure-devops", devops)] {
+        let provider = config["providers"][provider].as_table_mut().unwrap();
+        provider
+            .entry("authority")
+            .or_insert_with(|| mock.url().into());
+        if provider.contains_key("connect") {
+            provider.insert("connect".to_owned(), mock.address().to_string().into());
+        }
+    }
+    let path = directory.join("tidegate.toml");
+    file("tidegate.toml", &config.to_string());
+    path
+}
+
+fn client(gateway: &Gateway, ca: &str, identity: Option<&Leaf>, http2: bool) -> reqwest::Client {
+    let mut roots = rustls::RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap())
+        .unwrap();
+    let tls = rustls::ClientConfig::builder().with_root_certificates(roots);
+    let mut tls = match identity {
+        None => tls.with_no_client_auth(),
+        Some(leaf) => {
+            let chain =
+                vec![CertificateDer::from_pem_slice(leaf.certificate_pem.as_bytes()).unwrap()];
+            tls.with_client_auth_cert(
+                chain,
+                PrivateKeyDer::from_pem_slice(leaf.key_pem.as_bytes()).unwrap(),
+            )
+            .unwrap()
+        }
+    };
+    tls.alpn_protocols = vec![if http2 {
+        b"h2".to_vec()
+    } else {
+        b"http/1.1".to_vec()
+    }];
+    let builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .resolve("localhost", gateway.data)
+        .resolve(MICROSOFT, gateway.data);
+    let builder = if http2 {
+        builder.http2_prior_knowledge()
+    } else {
+        builder.http1_only()
+    };
+    builder.build().unwrap()
+}

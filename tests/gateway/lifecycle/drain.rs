@@ -1,0 +1,119 @@
+//! The end: exchanges under way are finished, nothing new is taken, the exit is clean.
+
+use rustix::process::Signal;
+use tidegate_mock::Preset;
+use tokio::net::TcpStream;
+
+use super::{answer, in_front_of};
+use crate::harness::{After, BareProvider, CONTOSO, World, meanwhile, until};
+
+/// Whether nobody takes connections on the data plane any more.
+async fn is_closed(world: &World) -> bool {
+    TcpStream::connect(world.gateway.data).await.is_err()
+}
+
+#[tokio::test]
+async fn an_exchange_under_way_is_finished() {
+    for (signal, http2) in [
+        (Signal::TERM, false),
+        (Signal::TERM, true),
+        (Signal::INT, false),
+    ] {
+        let provider = BareProvider::start().await;
+        let world = World::start(in_front_of(&provider)).await;
+        let exchange = world.exchange(CONTOSO, CONTOSO);
+        let exchange = if http2 { exchange.http2() } else { exchange };
+        let mut sent = Box::pin(exchange.send());
+        meanwhile(
+            &mut sent,
+            until("under way", async || {
+                (provider.requests() == 1).then_some(())
+            }),
+        )
+        .await;
+        assert_eq!(world.admin("/readyz").await.0, 200);
+        world.signal(signal);
+        meanwhile(
+            &mut sent,
+            until("not ready any more", async || {
+                (world.admin("/readyz").await.0 == 503).then_some(())
+            }),
+        )
+        .await;
+        assert_eq!(world.admin("/livez").await.0, 200, "alive until the end");
+        until("closed", async || is_closed(&world).await.then_some(())).await;
+
+        let body = world.idp.mint().body(&Preset::Signed, CONTOSO).to_vec();
+        provider.next(answer(&body), After::Keep);
+        let outcome = sent.await;
+        outcome.allowed("same_tenant").has_tokens_of(CONTOSO);
+        if !http2 {
+            assert_eq!(outcome.answer.header("connection"), Some("close"));
+        }
+        world.ended().await;
+    }
+}
+
+/// Connections on which nothing is under way do not hold the end up, nor does half a head for
+/// longer than any: the time to drain is far beyond this test's patience.
+#[tokio::test]
+async fn idle_connections_do_not_hold_it_up() {
+    let setup = crate::harness::Setup::new().set("limits.drain_timeout", "1h");
+    let world = World::start(setup.set("limits.header_timeout", "1s")).await;
+    world
+        .exchange(CONTOSO, CONTOSO)
+        .send()
+        .await
+        .allowed("same_tenant");
+    world
+        .exchange(CONTOSO, CONTOSO)
+        .http2()
+        .send()
+        .await
+        .allowed("same_tenant");
+    let mut silent = world.raw().await;
+    let mut silent_http2 = world.raw_with(&[b"h2"]).await;
+    silent_http2.send(crate::harness::frames::preface()).await;
+    let mut half = world.raw().await;
+    half.send("POST / HTTP/1.1\r\nhost:").await;
+    world.signal(Signal::TERM);
+    world.ended().await;
+    silent.rest().await;
+    silent_http2.rest().await;
+    half.rest().await;
+}
+
+/// What does not finish in time is cut off, and recorded all the same.
+#[tokio::test]
+async fn what_does_not_finish_is_cut_off_and_recorded() {
+    let provider = BareProvider::start().await;
+    let world = World::start(in_front_of(&provider).set("limits.drain_timeout", "200ms")).await;
+    let mut sent = Box::pin(world.exchange(CONTOSO, CONTOSO).try_send());
+    meanwhile(
+        &mut sent,
+        until("under way", async || {
+            (provider.requests() == 1).then_some(())
+        }),
+    )
+    .await;
+    world.signal(Signal::TERM);
+    assert!(sent.await.is_err());
+    let record = world.next_record().await;
+    assert_eq!(
+        (&record["decision"], &record["creator_tenant"]),
+        (&"error".into(), &CONTOSO.into())
+    );
+    let log = world.log.clone();
+    world.ended().await;
+    assert_eq!(log.count("did not finish in time"), 1, "{}", log.text());
+}
+
+/// Told to end before anything happened.
+#[tokio::test]
+async fn an_idle_gateway_ends_at_once() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let world = World::start(crate::harness::Setup::new()).await;
+        world.signal(signal);
+        world.ended().await;
+    }
+}

@@ -1,0 +1,176 @@
+//! Bounds: what is above them is refused, what is under way is not disturbed.
+
+use tidegate_mock::Preset;
+use tokio::net::TcpStream;
+
+use super::{answer, in_front_of};
+use crate::harness::{
+    After, BareProvider, CONTOSO, FABRIKAM, Raw, Setup, World, frames, meanwhile, until,
+};
+
+/// More exchanges at once than the limit: 503, to be tried again; recorded; never forwarded.
+#[tokio::test]
+async fn exchanges_above_the_limit_are_refused() {
+    let provider = BareProvider::start().await;
+    let world = World::start(in_front_of(&provider).set("limits.in_flight", 1)).await;
+    let body = world.idp.mint().body(&Preset::Signed, CONTOSO).to_vec();
+    for http2 in [false, true] {
+        let before = provider.requests();
+        let mut first = Box::pin(world.exchange(CONTOSO, CONTOSO).try_send());
+        meanwhile(
+            &mut first,
+            until("under way", async || {
+                (provider.requests() == before + 1).then_some(())
+            }),
+        )
+        .await;
+        let second = world.exchange(FABRIKAM, FABRIKAM);
+        let second = if http2 { second.http2() } else { second };
+        let second = meanwhile(&mut first, second.send()).await;
+        second.refused(503, "overload");
+        // Other routes count as well; probes do not.
+        let keys = meanwhile(&mut first, world.get("/common/discovery/keys")).await;
+        keys.is_refusal(503, "overload");
+        assert_eq!(world.admin("/livez").await.0, 200);
+        assert_eq!(world.admin("/readyz").await.0, 200);
+        assert!(
+            world
+                .metrics()
+                .await
+                .contains("tidegate_exchanges_in_flight 1")
+        );
+        provider.next(answer(&body), After::Keep);
+        assert_eq!(first.await.unwrap().status, 200);
+        assert_eq!(world.next_record().await["reason"], "same_tenant");
+        assert_eq!(provider.requests(), before + 1);
+        assert!(
+            world
+                .metrics()
+                .await
+                .contains("tidegate_exchanges_in_flight 0")
+        );
+    }
+    world.finish().await;
+}
+
+/// More connections than the limit: closed at once; those that are open are served, and a place
+/// that is given back is taken again.
+#[tokio::test]
+async fn connections_above_the_limit_are_closed() {
+    let world = World::start(
+        Setup::new()
+            .plain()
+            .set("limits.connections", 2)
+            .set("listen.workers", 1),
+    )
+    .await;
+    let ask = async |raw: &mut Raw| {
+        raw.send("GET /nowhere HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        raw.answer().await
+    };
+    let (mut first, mut second) = (world.raw().await, world.raw().await);
+    assert_eq!(ask(&mut first).await.unwrap().status, 404);
+    assert_eq!(ask(&mut second).await.unwrap().status, 404);
+    for _ in 0..3 {
+        assert!(ask(&mut world.raw().await).await.is_none());
+    }
+    assert!(
+        world
+            .metrics()
+            .await
+            .contains("tidegate_connections_refused_total 3")
+    );
+    assert_eq!(ask(&mut first).await.unwrap().status, 404);
+    drop(second);
+    until("a place", async || ask(&mut world.raw().await).await).await;
+    drop(first);
+    until("all given back", async || {
+        world
+            .metrics()
+            .await
+            .contains("tidegate_connections 0")
+            .then_some(())
+    })
+    .await;
+    world.finish().await;
+}
+
+/// Whoever says nothing, or not enough, is let go: headers, an idle connection, HTTP/2.
+#[tokio::test]
+async fn silent_connections_are_closed() {
+    let world = World::start(Setup::new().set("limits.header_timeout", "300ms")).await;
+    let mut silent = world.raw().await;
+    let mut slow = world.raw().await;
+    slow.send("POST /x HTTP/1.1\r\nhost: a\r\nx-").await;
+    let mut idle = world.raw().await;
+    idle.send("GET /nowhere HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!(idle.answer().await.unwrap().status, 404);
+    let mut http2 = world.raw_with(&[b"h2"]).await;
+    let mut http2_half = world.raw_with(&[b"h2"]).await;
+    http2_half.send("PRI * HT").await;
+    let mut http2_greeted = world.raw_with(&[b"h2"]).await;
+    http2_greeted.send(frames::preface()).await;
+    for raw in [
+        &mut silent,
+        &mut slow,
+        &mut idle,
+        &mut http2,
+        &mut http2_half,
+        &mut http2_greeted,
+    ] {
+        raw.rest().await;
+    }
+    until("all closed", async || {
+        world
+            .metrics()
+            .await
+            .contains("tidegate_connections 0")
+            .then_some(())
+    })
+    .await;
+    world.check(0).await;
+    world.finish().await;
+}
+
+/// H11: whatever is no TLS handshake ends without an answer.
+#[tokio::test]
+async fn what_is_no_handshake_is_closed() {
+    let world = World::start(Setup::new().set("limits.handshake_timeout", "300ms")).await;
+    let mut connections = Vec::new();
+    for bytes in [
+        &b""[..],
+        b"\x16",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        &[0xff; 4096],
+        &[0; 4096],
+    ] {
+        let mut raw = Raw::new(TcpStream::connect(world.gateway.data).await.unwrap());
+        raw.send(bytes).await;
+        connections.push(raw);
+    }
+    for raw in &mut connections {
+        let rest = raw.rest().await;
+        assert!(!rest.starts_with(b"HTTP"), "{rest:?}");
+    }
+    world.check(0).await;
+    world.finish().await;
+}
+
+/// Without a common protocol there is no connection; without any named it is HTTP/1.1.
+#[tokio::test]
+async fn the_protocol_is_agreed_on() {
+    let world = World::start(Setup::new()).await;
+    let mut unnamed = world.raw_with(&[]).await;
+    unnamed
+        .send("GET /nowhere HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await;
+    assert_eq!(unnamed.answer().await.unwrap().status, 404);
+    // HTTP/1.1 was agreed on: a preface of HTTP/2 is no request.
+    let mut other = world.raw().await;
+    other.send(frames::preface()).await;
+    assert!(!other.rest().await.starts_with(&[0, 0]));
+    world.check(0).await;
+    world.finish().await;
+}

@@ -1,0 +1,23 @@
+//! The gateway as its users meet it: the real binary over real HTTPS, in front of mock providers
+//! that live in the process of the test.
+//!
+//! One file per theme; `harness.rs` is what they share. See `tests/README.md`.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that panics has failed, in its helpers as well"
+)]
+
+mod bad_input;
+mod creator;
+mod discovery;
+mod harness;
+mod lifecycle;
+mod msal;
+mod oracle;
+mod reload;
+mod replies;
+mod rows;
