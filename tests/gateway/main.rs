@@ -7,8 +7,9 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test that panics has failed, in its helpers as well"
+    reason = "a test that panics has failed, in its helpers as well, and says what it skips"
 )]
 
 mod bad_input;
