@@ -19,9 +19,7 @@ use crate::core::tenant::TenantId;
 use crate::core::token::issuer::{Match, PLACEHOLDER};
 use crate::gateway::{Lane, Worker};
 use crate::headers;
-use crate::metrics::Reason;
 use crate::refusal::Refusal;
-use crate::reply;
 use crate::upstream::{self, Redirects};
 use crate::withheld::{self, Reply};
 
@@ -44,30 +42,11 @@ const NO_TOKEN: [&str; 11] = [
 /// issuer.
 const INSTANCE: &str = "tenant_discovery_endpoint";
 
-/// Answers a request for metadata.
+/// Relays a request for metadata, and rewrites what comes.
+///
+/// # Errors
+/// The refusal to answer with.
 pub async fn answer(
-    worker: &Worker,
-    lane: &Lane,
-    host: &Authority,
-    request: Request<Incoming>,
-) -> Reply {
-    match relay(worker, lane, host, request).await {
-        Ok(reply) => reply,
-        Err(refusal) => {
-            let reason = refusal.reason();
-            worker
-                .gateway
-                .metrics
-                .refused
-                .get_or_create(&Reason { reason })
-                .inc();
-            tracing::warn!(route = &*lane.route.name, reason, "metadata withheld");
-            reply::refuse_early(refusal)
-        }
-    }
-}
-
-async fn relay(
     worker: &Worker,
     lane: &Lane,
     host: &Authority,

@@ -109,10 +109,12 @@ async fn answer(worker: &Worker, peer: &Peer, request: Request<Incoming>) -> Rep
             exchange::exchange(gateway, lane, peer, request).await
         }
         RouteKind::Discovery if is_read(request.method()) => {
-            discovery::answer(worker, lane, &host, request).await
+            let answered = discovery::answer(worker, lane, &host, request).await;
+            answered.unwrap_or_else(|refusal| withheld(worker, lane, refusal))
         }
         RouteKind::Relay { methods } if takes(methods, request.method()) => {
-            relay::answer(worker, lane, request).await
+            let answered = relay::answer(worker, lane, request).await;
+            answered.unwrap_or_else(|refusal| withheld(worker, lane, refusal))
         }
         RouteKind::Token => reply::allowing("POST", refused(worker, lane, Refusal::Method)),
         RouteKind::Discovery => {
@@ -138,6 +140,15 @@ fn refused(worker: &Worker, lane: &Lane, refusal: Refusal) -> Reply {
     if lane.route.kind == RouteKind::Token {
         let record = exchange::refused(&worker.gateway, lane, refusal);
         return reply::refuse(refusal, &record);
+    }
+    unrouted(worker, refusal)
+}
+
+/// Refuses what a discovery or relay route could not answer; the log tells of a provider's faults.
+fn withheld(worker: &Worker, lane: &Lane, refusal: Refusal) -> Reply {
+    if refusal.status().is_server_error() {
+        let (route, reason) = (&*lane.route.name, refusal.reason());
+        tracing::warn!(route, reason, "a provider's answer is withheld");
     }
     unrouted(worker, refusal)
 }

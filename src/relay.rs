@@ -12,31 +12,19 @@ use crate::core::policy::Mode;
 use crate::core::token::reply::{Tokens, inspect, inspect_text};
 use crate::gateway::{Lane, Worker};
 use crate::headers;
-use crate::metrics::Reason;
 use crate::refusal::Refusal;
-use crate::reply;
 use crate::upstream::{self, Redirects};
 use crate::withheld::{Reply, Withheld};
 
 /// Relays one request.
-pub async fn answer(worker: &Worker, lane: &Lane, request: Request<Incoming>) -> Reply {
-    match relay(worker, lane, request).await {
-        Ok(reply) => reply,
-        Err(refusal) => {
-            let reason = refusal.reason();
-            worker
-                .gateway
-                .metrics
-                .refused
-                .get_or_create(&Reason { reason })
-                .inc();
-            tracing::warn!(route = &*lane.route.name, reason, "relay refused");
-            reply::refuse_early(refusal)
-        }
-    }
-}
-
-async fn relay(worker: &Worker, lane: &Lane, request: Request<Incoming>) -> Result<Reply, Refusal> {
+///
+/// # Errors
+/// The refusal to answer with.
+pub async fn answer(
+    worker: &Worker,
+    lane: &Lane,
+    request: Request<Incoming>,
+) -> Result<Reply, Refusal> {
     let gateway = &worker.gateway;
     let (mut head, body) = request.into_parts();
     let body = gateway.read_body(body).await?;

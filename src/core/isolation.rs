@@ -35,16 +35,17 @@
 //! Logic Apps, "Block connections to and from other tenants".
 
 mod permit;
+mod sign_in;
 
 use super::policy::{
     Direction, Entry, Isolation, Mode, Policy, Record, Snapshot, UnixSeconds, Version,
     WithoutClientTenant,
 };
 use super::tenant::TenantId;
-use super::token::reply::{MAX_TENANTS, Tokens};
-use super::token::{NotEntra, Untrusted};
+use super::token::reply::MAX_TENANTS;
 
 pub use permit::Permit;
+pub use sign_in::{Outcome, SignIn, Undetermined};
 
 /// What the operator settled for a provider and for the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,77 +85,6 @@ pub enum OnUndetermined {
     Allow,
     /// Refuse (the default).
     Block,
-}
-
-/// Whom a reply signs in, in sum.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SignIn {
-    /// Every token agrees on this tenant.
-    Entra(TenantId),
-    /// Nothing in it is a token.
-    NoToken,
-    /// Tokens, none of them Entra's, from a provider that is not Entra.
-    NotEntra,
-    /// It may be anybody. Tenants that some token does name are kept.
-    Undetermined(Undetermined, Vec<TenantId>),
-}
-
-/// Why a sign-in tenant cannot be determined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Undetermined {
-    /// Tokens of different tenants, or of an issuer that is not Entra beside Entra's.
-    Disagreement,
-    /// Only encrypted tokens.
-    Encrypted,
-    /// Only tokens of an issuer that is not this provider's.
-    ForeignIssuer,
-    /// Success, and nothing in it that we know for a token.
-    NoToken,
-    /// Only opaque tokens.
-    Opaque,
-    /// Only a SAML assertion.
-    Saml,
-    /// The reply cannot be read at all (only where nothing is withheld: report-only mode).
-    Unreadable,
-    /// A token that claims to be Entra's and is not believed.
-    Untrusted(Untrusted),
-}
-
-/// Whether the upstream reported success (status 2xx).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// An error: it may hold no token at all.
-    Failure,
-    /// Success: a token is expected.
-    Success,
-}
-
-impl SignIn {
-    /// Sums up the tokens of one reply.
-    pub fn of(tokens: &Tokens, outcome: Outcome, provider: Provider) -> Self {
-        let undetermined = |why| Self::Undetermined(why, tokens.tenants.clone());
-        if let Some(why) = tokens.untrusted {
-            return undetermined(Undetermined::Untrusted(why));
-        }
-        match (tokens.tenants.as_slice(), tokens.not_entra, provider) {
-            ([_, _, ..], _, _) => undetermined(Undetermined::Disagreement),
-            ([_], Some(NotEntra::ForeignIssuer), Provider::Entra) => {
-                undetermined(Undetermined::Disagreement)
-            }
-            ([tenant], _, _) => Self::Entra(*tenant),
-            ([], Some(_), Provider::Other(_)) => Self::NotEntra,
-            ([], Some(kind), Provider::Entra) => undetermined(match kind {
-                NotEntra::Encrypted => Undetermined::Encrypted,
-                NotEntra::ForeignIssuer => Undetermined::ForeignIssuer,
-                NotEntra::Opaque => Undetermined::Opaque,
-                NotEntra::Saml => Undetermined::Saml,
-            }),
-            ([], None, _) if outcome == Outcome::Failure => Self::NoToken,
-            ([], None, Provider::Other(_)) if tokens.error => Self::NoToken,
-            ([], None, Provider::Other(_)) => Self::NotEntra,
-            ([], None, Provider::Entra) => undetermined(Undetermined::NoToken),
-        }
-    }
 }
 
 /// One policy's part in a decision.
@@ -288,25 +218,6 @@ impl Reason {
             Self::Undetermined(why) => why.as_str(),
             Self::WithoutClientTenantAllowed => "without_client_tenant_allowed",
             Self::WithoutClientTenantBlocked => "without_client_tenant_blocked",
-        }
-    }
-}
-
-impl Undetermined {
-    /// The word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Disagreement => "undetermined_disagreement",
-            Self::Encrypted => "undetermined_encrypted",
-            Self::ForeignIssuer => "undetermined_foreign_issuer",
-            Self::NoToken => "undetermined_no_token",
-            Self::Opaque => "undetermined_opaque",
-            Self::Saml => "undetermined_saml",
-            Self::Unreadable => "undetermined_unreadable",
-            Self::Untrusted(Untrusted::Algorithm) => "undetermined_algorithm",
-            Self::Untrusted(Untrusted::Issuer) => "undetermined_issuer",
-            Self::Untrusted(Untrusted::Malformed) => "undetermined_malformed",
-            Self::Untrusted(Untrusted::TenantMismatch) => "undetermined_tenant_mismatch",
         }
     }
 }

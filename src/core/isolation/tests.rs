@@ -10,6 +10,8 @@ mod rule;
 use std::sync::Arc;
 
 use super::super::policy::Subject;
+use super::super::token::reply::Tokens;
+use super::super::token::{NotEntra, Untrusted};
 use super::*;
 
 /// Contoso of the documentation's examples.
