@@ -1,5 +1,5 @@
-//! The relay route: paths that the operator declared to carry no tokens (keys, instance
-//! discovery, authorize redirects, device codes).
+//! The relay route: paths that the operator declared to carry no tokens (keys,
+//! authorize redirects, device codes).
 //!
 //! Invariant: the declaration is held to. A reply in which an Entra token is found after all is
 //! withheld: a mistyped route must not become a way round the gateway.
@@ -65,12 +65,14 @@ pub async fn answer(
     Ok(reply)
 }
 
-/// Refuses, in JSON or a form, anything that is a token; elsewhere (pages, redirects), anything that is
-/// Entra's: an application's own signed `state` passes.
+/// Refuses, in JSON or a form, anything that is a token; elsewhere (pages, redirects), what is
+/// Entra's or stands in a parameter that holds tokens: an application's own signed `state` passes.
 fn without_token(withheld: &Withheld, lane: &Lane) -> Result<(), Refusal> {
     let text = withheld.text()?;
     let issuers = &lane.route.provider.issuers;
-    let entra = |tokens: Tokens| !tokens.tenants.is_empty() || tokens.untrusted.is_some();
+    let entra = |tokens: Tokens| {
+        tokens.in_token_field || !tokens.tenants.is_empty() || tokens.untrusted.is_some()
+    };
     let in_headers = || {
         withheld.headers().values().any(|value| {
             entra(inspect_text(

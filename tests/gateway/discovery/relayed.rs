@@ -137,6 +137,13 @@ async fn a_token_on_a_relay_is_withheld() {
             &format!("https://app.example/#access_token={own}&state=1"),
         ),
         Reply::redirect(302, &format!("https://app.example/#id_token={own}")),
+        Reply::redirect(
+            302,
+            &format!(
+                "https://app.example/#access_token={}",
+                jwt::opaque_personal()
+            ),
+        ),
     ] {
         let answer = given(&world, reply).await;
         answer.is_refusal(502, "upstream_token");
