@@ -69,10 +69,6 @@ fn count(problems: usize) -> String {
     format!("{problems} problem{}", if problems == 1 { "" } else { "s" })
 }
 
-/// Tasks that a worker polls between two looks at its sockets. Above tokio's default (61): more
-/// requests are written in a row, so that fewer wake-ups fall on each; `bench/README.md`.
-const EVENT_INTERVAL: u32 = 256;
-
 /// Connections that the system holds for us before they are accepted.
 const BACKLOG: i32 = 4096;
 
@@ -113,10 +109,7 @@ pub fn run(config: &Config) -> Result<(), StartError> {
     let mut threads = Vec::new();
     for (number, (socket, worker)) in sockets.into_iter().zip(workers).enumerate() {
         let (acceptor, stopped) = (acceptor.clone(), stopped.clone());
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .event_interval(EVENT_INTERVAL)
-            .build()?;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
         let thread = thread::Builder::new()
             .name(format!("worker-{number}"))
             .spawn(move || work(&runtime, socket, worker, acceptor, stopped))?;

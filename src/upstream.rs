@@ -4,8 +4,8 @@
 //! hyper hands it back untouched, which it does when not a byte was written. A connection on which
 //! anything went wrong is closed, never pooled.
 //!
-//! The pool is our own because it is small and because the general one costs more per request:
-//! `bench/README.md` has the figures.
+//! The pool is our own because its rules are: a connection rests, ages, is never waited for, and is
+//! driven by the exchange that uses it (`upstream/connection.rs`).
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
