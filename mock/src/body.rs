@@ -4,10 +4,11 @@ use serde_json::{Map, Value, json};
 
 use crate::claims::{Account, client_info};
 use crate::jwt;
-use crate::mint::{Mint, Seal};
+use crate::mint::Mint;
 use crate::options::Version;
 use crate::reply::Reply;
 use crate::tenants::PERSONAL;
+use crate::token::Seal;
 
 /// Kinds of token reply that tests ask for again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]

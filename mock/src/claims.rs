@@ -4,9 +4,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::jwt::{b64, random, random_guid, sha256, stable_guid};
-use crate::mint::Purpose;
 use crate::options::Version;
 use crate::tenants::PERSONAL;
+use crate::token::Purpose;
 
 /// Who signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]

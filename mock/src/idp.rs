@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use crate::mint::Mint;
 use crate::options::Options;
 use crate::provider::Provider;
+use crate::published::Published;
 use crate::reply::Reply;
 use crate::request::{Request, RequestLog};
 use crate::server;
@@ -85,6 +86,11 @@ impl MockIdp {
         self.provider.mint().clone()
     }
 
+    /// What this provider publishes about its keys: add, remove, roll over, answer wrongly.
+    pub fn keys(&self) -> Published {
+        self.provider.mint().keys().clone()
+    }
+
     /// Answers every request to `path` (exactly, without the query) with this.
     pub fn script(&self, path: impl Into<String>, reply: Reply) {
         self.provider.scripts().always(path.into(), reply);
@@ -93,6 +99,12 @@ impl MockIdp {
     /// Answers the next request to `path` with this; further calls queue up.
     pub fn script_once(&self, path: impl Into<String>, reply: Reply) {
         self.provider.scripts().once(path.into(), reply);
+    }
+
+    /// Answers the next request with this, wherever it goes; further calls queue up. Key sets and
+    /// metadata are not meant, because gateways fetch them unasked.
+    pub fn next_reply(&self, reply: Reply) {
+        self.provider.scripts().next(reply);
     }
 
     /// Asks this first about every request; `None` leaves the request to the mock.

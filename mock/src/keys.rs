@@ -1,4 +1,4 @@
-//! Signing keys and the key sets (JWKS) they are published in.
+//! Signing keys.
 //!
 //! RSA keys are made once per process, because a new pair takes a tenth of a second and a test run
 //! starts many mocks.
@@ -17,8 +17,6 @@ use rustls_pki_types::PrivatePkcs8KeyDer;
 use serde_json::{Value, json};
 
 use crate::jwt::b64;
-use crate::options::{Issuers, Version};
-use crate::tenants::PERSONAL;
 
 /// Which of the mock's keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +27,33 @@ pub enum KeyName {
     EnterpriseNext,
     /// Published for personal accounts only.
     Personal,
-    /// Never published.
+    /// Not published, unless a test does so: a rollover that nobody was told of.
     Unpublished,
+}
+
+impl KeyName {
+    /// Every key.
+    pub const ALL: [Self; 4] = [
+        Self::Enterprise,
+        Self::EnterpriseNext,
+        Self::Personal,
+        Self::Unpublished,
+    ];
+
+    /// The word for it in control requests.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enterprise => "enterprise",
+            Self::EnterpriseNext => "enterprise-next",
+            Self::Personal => "personal",
+            Self::Unpublished => "unpublished",
+        }
+    }
+
+    /// The key that a word means.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|name| name.as_str() == word)
+    }
 }
 
 /// An RSA key of 2048 bits with its self-signed certificate.
@@ -91,7 +114,8 @@ impl SigningKey {
         }
     }
 
-    /// The public key as a member of a key set; `issuer` is the member that only v2 key sets have.
+    /// The public key as a member of a key set (JWK); `issuer` is the member that only v2 key sets
+    /// have.
     pub fn jwk(&self, issuer: Option<&str>) -> Value {
         let public = self.pair.public_key();
         let mut jwk = json!({
@@ -147,26 +171,5 @@ impl KeyRing {
             KeyName::Personal => &self.personal,
             KeyName::Unpublished => &self.unpublished,
         }
-    }
-
-    /// The key set of a v1 endpoint: no key names an issuer.
-    pub fn set_v1(&self) -> Value {
-        json!({ "keys": [self.enterprise.jwk(None), self.enterprise_next.jwk(None), self.personal.jwk(None)] })
-    }
-
-    /// The key set of a v2 endpoint. `tenant` is a tenant id, or `{tenantid}` for the shared set of
-    /// `common`.
-    pub fn set_v2(&self, issuers: &Issuers, tenant: &str) -> Value {
-        let issuer = issuers.of(Version::V2, tenant);
-        let personal = issuers.of(Version::V2, PERSONAL);
-        let mut keys = Vec::new();
-        if tenant != PERSONAL {
-            keys.push(self.enterprise.jwk(Some(&issuer)));
-            keys.push(self.enterprise_next.jwk(Some(&issuer)));
-        }
-        if tenant == PERSONAL || tenant == "{tenantid}" {
-            keys.push(self.personal.jwk(Some(&personal)));
-        }
-        json!({ "keys": keys })
     }
 }

@@ -13,6 +13,8 @@ use crate::tls::{Ca, Leaf};
 pub enum Flavour {
     /// Azure DevOps' own token service: HS256 tokens of its own, the code travels in `assertion`.
     AzureDevOps,
+    /// No provider: a service that creates connections, as behind the gateway.
+    ConnectionService,
     /// Microsoft Entra: v1 and v2 endpoints, discovery, key sets, RS256 tokens.
     Entra,
 }
@@ -153,6 +155,14 @@ impl Options {
     pub fn azure_devops() -> Self {
         Self {
             flavour: Flavour::AzureDevOps,
+            ..Self::default()
+        }
+    }
+
+    /// A service that creates connections, with the defaults.
+    pub fn connection_service() -> Self {
+        Self {
+            flavour: Flavour::ConnectionService,
             ..Self::default()
         }
     }

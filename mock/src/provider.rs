@@ -10,7 +10,7 @@ use crate::options::{Flavour, Options};
 use crate::reply::Reply;
 use crate::request::{Request, RequestLog};
 use crate::script::Scripts;
-use crate::{control, devops, entra};
+use crate::{control, devops, entra, service};
 
 /// Everything a request can see and change.
 pub(crate) struct Provider {
@@ -55,6 +55,7 @@ impl Provider {
         }
         match self.options.flavour {
             Flavour::AzureDevOps => devops::answer(self, &request),
+            Flavour::ConnectionService => service::answer(&request),
             Flavour::Entra => entra::answer(self, &request),
         }
     }

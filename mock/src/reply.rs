@@ -65,6 +65,14 @@ impl Reply {
         Self::new(status, body).header("content-type", "application/json; charset=utf-8")
     }
 
+    /// A page, as browsers get them.
+    pub fn page(status: u16, content: &str) -> Self {
+        let page = format!(
+            "<!DOCTYPE html>\n<html><head><title>Mock</title></head><body>{content}</body></html>\n"
+        );
+        Self::new(status, page).header("content-type", "text/html; charset=utf-8")
+    }
+
     /// A redirect.
     pub fn redirect(status: u16, location: &str) -> Self {
         Self::new(status, Bytes::new()).header("location", location)

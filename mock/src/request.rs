@@ -53,6 +53,16 @@ impl Request {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
+    /// Whether this asks for a key set.
+    pub fn is_keys(&self) -> bool {
+        self.method == Method::GET && self.path.ends_with("/keys")
+    }
+
+    /// Whether this asks for an OpenID configuration.
+    pub fn is_discovery(&self) -> bool {
+        self.method == Method::GET && self.path.ends_with("/.well-known/openid-configuration")
+    }
+
     /// Whether this is a POST to a path that gives out tokens.
     pub fn is_token_post(&self) -> bool {
         let path = self.path.trim_end_matches('/');
@@ -146,6 +156,16 @@ impl RequestLog {
     /// How many of the requests kept are POSTs to a token endpoint.
     pub fn token_posts(&self) -> usize {
         self.count_where(Request::is_token_post)
+    }
+
+    /// How many of the requests kept asked for a key set.
+    pub fn key_fetches(&self) -> usize {
+        self.count_where(Request::is_keys)
+    }
+
+    /// How many of the requests kept asked for an OpenID configuration.
+    pub fn discovery_fetches(&self) -> usize {
+        self.count_where(Request::is_discovery)
     }
 
     /// How many TCP connections were accepted since the start or the last [`clear`](Self::clear).

@@ -9,7 +9,7 @@ use crate::request::Request;
 /// Looks at a request and answers it, or leaves it to the mock with `None`.
 pub type Hook = Arc<dyn Fn(&Request) -> Option<Reply> + Send + Sync>;
 
-/// The answers in place, looked up in this order: once, hook, always.
+/// The answers in place, looked up in this order: once, next, hook, always.
 #[derive(Default)]
 pub(crate) struct Scripts(Mutex<Inner>);
 
@@ -17,6 +17,7 @@ pub(crate) struct Scripts(Mutex<Inner>);
 struct Inner {
     always: HashMap<String, Reply>,
     once: HashMap<String, VecDeque<Reply>>,
+    next: VecDeque<Reply>,
     hook: Option<Hook>,
 }
 
@@ -27,6 +28,10 @@ impl Scripts {
 
     pub(crate) fn once(&self, path: String, reply: Reply) {
         self.lock().once.entry(path).or_default().push_back(reply);
+    }
+
+    pub(crate) fn next(&self, reply: Reply) {
+        self.lock().next.push_back(reply);
     }
 
     pub(crate) fn hook(&self, hook: Hook) {
@@ -46,6 +51,12 @@ impl Scripts {
                 .and_then(VecDeque::pop_front)
             {
                 return Some(reply);
+            }
+            if !request.is_keys() && !request.is_discovery() {
+                let next = inner.next.pop_front();
+                if next.is_some() {
+                    return next;
+                }
             }
             inner.hook.clone()
         };

@@ -1,5 +1,5 @@
-//! `mock-idp`: the mock providers alone, for people who try their own client or gateway
-//! configuration.
+//! `mock-idp`: the mock providers alone, and the service behind connection routes, for people who
+//! try their own client or gateway configuration.
 
 #![allow(
     clippy::print_stdout,
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use tidegate_mock::tls::Ca;
-use tidegate_mock::{MockIdp, Options, tenants};
+use tidegate_mock::{MockIdp, MockService, Options, tenants};
 use tokio::signal::unix::{SignalKind, signal};
 
 const EXAMPLES: &str = r#"Who signs in:
@@ -24,23 +24,36 @@ const EXAMPLES: &str = r#"Who signs in:
   mock_tenant=<tenant> in query or form: that tenant, above all else
   (<tenant> is an id or a registered domain)
 
+The connection service creates whatever it is asked to and believes everybody.
+
 Control endpoints:
   POST   /_mock/token     a token to order, in JSON; only tenant is required:
-      {"tenant":"<tenant>", "version":"1.0|2.0", "kind":"access|id",
+      {"tenant":"<tenant>", "version":"1.0|2.0", "kind":"access|id|azure-devops",
        "seal":"signed|none|hs256|jwe|opaque|graph-nonce|bad-signature|
                unpublished-key|personal-key",
-       "user":"a@b.c", "claims":{}, "header":{}}
-      a null in claims or header takes that member away
+       "user":"a@b.c", "aud":"<audience>", "lifetime":<seconds>, "key":"<key>",
+       "claims":{}, "header":{}, "raw_claims":"<json>", "raw_header":"<json>"}
+      a null in claims or header takes that member away; a key instead of a seal:
+      enterprise, enterprise-next, personal, unpublished
+  GET    /_mock/token?tenant=<tenant>&aud=<audience>
+      the same from a query, without claims and header; the token alone, as text
+  GET    /_mock/keys      what is published, which key signs, how often it was fetched
+  POST   /_mock/keys      changes it; everything is optional:
+      {"add":"<key>", "issuer":"<of the added key>", "remove":"<key>",
+       "sign_with":"<key>", "jwks_uri":"<url>", "mend":"keys|discovery",
+       "trouble":"down|empty|html|huge|redirect|reset|silent|slow|truncated",
+       "document":"keys|discovery", "size":<bytes>, "url":"<url>", "seconds":<n>}
+  DELETE /_mock/keys      as at the start
   GET    /_mock/requests  what the provider saw
   DELETE /_mock/requests  forgets it
 
 Examples:
   mock-idp --ca-out mock-ca.pem
-  mock-idp --listen 127.0.0.1:0 --devops-listen 127.0.0.1:0 --plain
+  mock-idp --listen 127.0.0.1:0 --devops-listen 127.0.0.1:0 --service-listen 127.0.0.1:0 --plain
   mock-idp --domain adatum.com=44444444-4444-4444-8444-444444444444"#;
 
-/// Mock identity providers: an Entra-like one and an Azure-DevOps-like token service. They give
-/// tokens of any tenant to anyone who asks: for tests only.
+/// Mock identity providers, an Entra-like one and an Azure-DevOps-like token service, and a service
+/// that creates connections. They give tokens of any tenant to anyone who asks: for tests only.
 #[derive(Parser)]
 #[command(name = "mock-idp", version, after_help = EXAMPLES)]
 struct Arguments {
@@ -50,6 +63,9 @@ struct Arguments {
     /// Where the Azure-DevOps-like token service listens.
     #[arg(long, default_value = "127.0.0.1:8445")]
     devops_listen: SocketAddr,
+    /// Where the service listens that creates connections.
+    #[arg(long, default_value = "127.0.0.1:8446")]
+    service_listen: SocketAddr,
     /// Serve plain HTTP instead of HTTPS.
     #[arg(long)]
     plain: bool,
@@ -82,30 +98,39 @@ async fn main() -> Result<(), Box<dyn Error>> {
         std::fs::write(file, ca.pem()).map_err(|error| format!("{}: {error}", file.display()))?;
     }
     let mut terminate = signal(SignalKind::terminate())?;
-    let entra = start(&arguments, Options::entra(), arguments.listen, &ca).await?;
-    let devops = start(
-        &arguments,
-        Options::azure_devops(),
+    let options = |kind, listen| options(&arguments, kind, listen, &ca);
+    let refused = |listen| move |error| format!("{listen}: {error}");
+    let (listen, devops, service) = (
+        arguments.listen,
         arguments.devops_listen,
-        &ca,
-    )
-    .await?;
-    announce(&arguments, &entra, &devops);
+        arguments.service_listen,
+    );
+    let entra = MockIdp::start(options(Options::entra(), listen))
+        .await
+        .map_err(refused(listen))?;
+    let devops = MockIdp::start(options(Options::azure_devops(), devops))
+        .await
+        .map_err(refused(devops))?;
+    let service = MockService::start(options(Options::connection_service(), service))
+        .await
+        .map_err(refused(service))?;
+    announce(&arguments, &entra, &devops, &service);
     tokio::select! {
         outcome = tokio::signal::ctrl_c() => outcome?,
         _ = terminate.recv() => {}
     }
     entra.shutdown().await;
     devops.shutdown().await;
+    service.shutdown().await;
     Ok(())
 }
 
-async fn start(
+fn options(
     arguments: &Arguments,
     mut options: Options,
     listen: SocketAddr,
     ca: &Arc<Ca>,
-) -> Result<MockIdp, Box<dyn Error>> {
+) -> Options {
     options = options.listen(listen).ca(Arc::clone(ca));
     options.plain = arguments.plain;
     options.names.clone_from(&arguments.names);
@@ -121,12 +146,10 @@ async fn start(
     {
         options.host = address.to_string();
     }
-    Ok(MockIdp::start(options)
-        .await
-        .map_err(|error| format!("{listen}: {error}"))?)
+    options
 }
 
-fn announce(arguments: &Arguments, entra: &MockIdp, devops: &MockIdp) {
+fn announce(arguments: &Arguments, entra: &MockIdp, devops: &MockIdp, service: &MockService) {
     let (own, sts) = (entra.url(), devops.url());
     let trust = match &arguments.ca_out {
         _ if arguments.plain => String::new(),
@@ -135,6 +158,7 @@ fn announce(arguments: &Arguments, entra: &MockIdp, devops: &MockIdp) {
     };
     println!("Entra-like provider              {own}");
     println!("Azure-DevOps-like token service  {sts}");
+    println!("Connection service               {}", service.url());
     if let Some(file) = &arguments.ca_out {
         println!("Certificate authority            {}", file.display());
     }
@@ -156,6 +180,11 @@ fn announce(arguments: &Arguments, entra: &MockIdp, devops: &MockIdp) {
         "  curl{trust} -H 'content-type: application/json' -d '{{\"tenant\":\"{}\",\"claims\":{{\"ver\":\"9\"}}}}' \\\n       \
          {own}/_mock/token",
         tenants::NORTHWIND
+    );
+    println!(
+        "  curl{trust} -X PUT -d '{{}}' {}/connections/any; curl{trust} {}/_mock/requests",
+        service.url(),
+        service.url()
     );
     println!("\nCtrl-C ends it.");
 }

@@ -10,27 +10,44 @@ use crate::provider::Provider;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::tenants::PERSONAL;
+use crate::trouble::Document;
 
 /// The OpenID configuration with every member Entra sends.
 pub(crate) fn configuration(call: &Call<'_>) -> Result<Reply, Fault> {
-    let document = match call.version {
+    let mut document = match call.version {
         Version::V2 => v2(call),
         Version::V1 => v1(call),
     };
-    Ok(metadata(&document))
+    let published = call.provider.mint().keys();
+    let named = [
+        ("jwks_uri", published.named_jwks_uri()),
+        ("issuer", published.named_issuer()),
+    ];
+    for (member, value) in named {
+        if let (Some(value), Some(members)) = (value, document.as_object_mut()) {
+            members.insert(member.into(), json!(value));
+        }
+    }
+    Ok(answered(call, &document, Document::Discovery))
 }
 
 /// The key set.
 pub(crate) fn keys(call: &Call<'_>) -> Result<Reply, Fault> {
-    let ring = call.provider.mint().ring();
+    let published = call.provider.mint().keys();
     let set = match call.version {
-        Version::V1 => ring.set_v1(),
-        Version::V2 => ring.set_v2(
-            &call.provider.options().issuers,
-            &tenant_in_issuer(&call.authority),
-        ),
+        Version::V1 => published.set_v1(),
+        Version::V2 => published.set_v2(&tenant_in_issuer(&call.authority)),
     };
-    Ok(metadata(&set))
+    Ok(answered(call, &set, Document::Keys))
+}
+
+/// The document, or what a test has put in its place.
+fn answered(call: &Call<'_>, right: &Value, document: Document) -> Reply {
+    let right = metadata(right);
+    match call.provider.mint().keys().trouble_with(document) {
+        Some(trouble) => trouble.instead_of(right, document),
+        None => right,
+    }
 }
 
 /// Instance discovery: the clouds, with the mock in the place of the public one.

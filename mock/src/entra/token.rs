@@ -8,10 +8,11 @@ use super::fault::Fault;
 use super::grant::{self, Grant};
 use super::ticket::Ticket;
 use crate::jwt::{self, b64, random_guid};
-use crate::mint::{Seal, now};
+use crate::mint::now;
 use crate::options::Version;
 use crate::reply::Reply;
 use crate::tenants::PERSONAL;
+use crate::token::Seal;
 
 const GRAPH: &str = "https://graph.microsoft.com";
 const SAML: &str = "urn:ietf:params:oauth:token-type:saml2";

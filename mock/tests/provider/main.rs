@@ -13,5 +13,7 @@ mod discovery;
 mod faults;
 mod grants;
 mod harness;
+mod keys;
 mod lifecycle;
+mod service;
 mod tokens;

@@ -267,3 +267,86 @@ async fn issuers_can_be_replaced() {
         .await;
     assert_eq!(document["issuer"], "https://login.example/{tenantid}/v2.0");
 }
+
+#[tokio::test]
+async fn connection_routes_get_any_kind_of_token() {
+    let mock = entra().await;
+    let mint = mock.idp.mint();
+    for (version, keys) in [
+        (Version::V1, "/common/discovery/keys"),
+        (Version::V2, "/common/discovery/v2.0/keys"),
+    ] {
+        for token in [
+            mint.access_token(FABRIKAM),
+            mint.id_token(FABRIKAM),
+            mint.access_token(PERSONAL),
+            mint.id_token(PERSONAL),
+        ] {
+            let token = token.version(version).audience("api://platform");
+            let read = mock.verify(keys, &token.build()).await.unwrap();
+            assert_eq!(read["aud"], "api://platform");
+            assert_eq!(read["ver"], version.as_str());
+        }
+    }
+}
+
+#[tokio::test]
+async fn times_are_relative_to_now() {
+    let mock = entra().await;
+    let mint = mock.idp.mint();
+    let keys = "/common/discovery/v2.0/keys";
+    let valid = mint.access_token(CONTOSO);
+    for (token, holds) in [
+        (valid.clone().expires_in(30), true),
+        (valid.clone().expires_in(-120), false),
+        (valid.clone().valid_in(-30), true),
+        (valid.clone().valid_in(120), false),
+    ] {
+        let now = tidegate_mock::now();
+        let built = token.build();
+        assert_eq!(mock.verify(keys, &built).await.is_ok(), holds);
+        let read = claims(&json!(built));
+        assert!(read["exp"].as_u64().unwrap().abs_diff(now) <= 3600);
+        assert_eq!(read["nbf"], read["iat"]);
+    }
+}
+
+#[tokio::test]
+async fn raw_members_are_sealed_as_they_are() {
+    let mock = entra().await;
+    let mint = mock.idp.mint();
+    let twice = r#"{"tid":"a", "tid":"b"}"#;
+    let header = r#"{ "alg" : "none" }"#;
+    let token = mint.access_token(CONTOSO).raw_claims(twice);
+    let token = token.raw_header(header).seal(Seal::Unsigned).build();
+    assert_eq!(token, format!("{}.{}.", jwt::b64(header), jwt::b64(twice)));
+    let key = mint.key(KeyName::Unpublished);
+    let token = mint
+        .access_token(CONTOSO)
+        .signed_by(KeyName::Unpublished)
+        .kid("not this");
+    let header = jsonwebtoken::decode_header(token.build()).unwrap();
+    assert_eq!(header.kid.as_deref(), Some("not this"));
+    mock.idp.keys().add(KeyName::Unpublished);
+    let token = token.kid(key.kid()).build();
+    mock.verify("/common/discovery/v2.0/keys", &token)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_nonce_is_replaced_in_place_whatever_stands_around_it() {
+    let mock = entra().await;
+    let mint = mock.idp.mint();
+    let kid = mint.key(KeyName::Enterprise).kid();
+    let header = format!(r#"{{ "nonce" :"a-nonce","alg":"RS256", "kid":"{kid}" }}"#);
+    let token = mint.access_token(CONTOSO).seal(Seal::GraphNonce);
+    let token = token.raw_header(header.clone()).build();
+    let keys = "/common/discovery/v2.0/keys";
+    assert!(mock.verify(keys, &token).await.is_err());
+    let hashed = header.replace("a-nonce", &jwt::b64(jwt::sha256(b"a-nonce")));
+    let (sent, rest) = token.split_once('.').unwrap();
+    assert_eq!(jwt::unb64(sent).unwrap(), header.as_bytes());
+    let restored = format!("{}.{rest}", jwt::b64(hashed));
+    mock.verify(keys, &restored).await.unwrap();
+}
