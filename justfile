@@ -8,7 +8,7 @@ default:
 demo *ARGUMENTS:
     cargo demo {{ ARGUMENTS }}
 
-# All tests; those with MSAL for Python are skipped unless it is installed.
+# All tests; those that need Python packages or Chromium are skipped where they are not installed.
 test:
     cargo test --workspace
 

@@ -1,4 +1,4 @@
-//! The admin listener: `/livez`, `/readyz`, `/metrics`. Apart from the data plane, so that it
+//! The admin listener: `/livez`, `/readyz`, `/metrics`, `/keys`. Apart from the data plane, so that it
 //! answers when that is full.
 
 use std::convert::Infallible;
@@ -25,7 +25,7 @@ const CONNECTIONS: usize = 64;
 /// For a request's headers, and between requests.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Whether the gateway takes traffic.
+/// Whether the gateway takes traffic, as far as it has not been told to end.
 #[derive(Default)]
 pub struct Readiness(AtomicBool);
 
@@ -79,6 +79,7 @@ fn answer<B>(
     readiness: &Readiness,
 ) -> Response<Full<Bytes>> {
     const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+    const JSON: HeaderValue = HeaderValue::from_static("application/json");
     const OPENMETRICS: HeaderValue =
         HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -94,9 +95,13 @@ fn answer<B>(
     }
     match request.uri().path() {
         "/livez" => text(StatusCode::OK, TEXT, "live\n".into()),
-        "/readyz" if readiness.get() => text(StatusCode::OK, TEXT, "ready\n".into()),
+        "/readyz" if readiness.get() && gateway.keys.ready() => {
+            text(StatusCode::OK, TEXT, "ready\n".into())
+        }
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready\n".into()),
+        "/keys" => text(StatusCode::OK, JSON, keys(gateway)),
         "/metrics" => {
+            gateway.keys.measure();
             let metrics = gateway
                 .metrics
                 .encode(gateway.policies.stats(), gateway.audit.dropped());
@@ -104,6 +109,12 @@ fn answer<B>(
         }
         _ => text(StatusCode::NOT_FOUND, TEXT, "not found\n".into()),
     }
+}
+
+/// How signing keys stand, as JSON.
+fn keys(gateway: &Gateway) -> String {
+    let report = serde_json::json!({ "sources": gateway.keys.report() });
+    format!("{report}\n")
 }
 
 fn text(status: StatusCode, kind: HeaderValue, body: String) -> Response<Full<Bytes>> {

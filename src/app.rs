@@ -18,10 +18,11 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::admin::{self, Readiness};
 use crate::audit::Audit;
-use crate::config::{self, Config, RouteKind};
+use crate::config::{self, Config, Connection, Endpoint, Route, RouteKind};
 use crate::core::isolation::Terms;
 use crate::domains::Domains;
 use crate::gateway::{Gateway, Lane, Worker};
+use crate::keys::KeyStore;
 use crate::listener;
 use crate::metrics::Metrics;
 use crate::policies::Policies;
@@ -57,6 +58,14 @@ pub enum StartError {
         /// Why.
         error: String,
     },
+    /// A service cannot be set up.
+    #[error("service {name}: {error}")]
+    Service {
+        /// Its name.
+        name: String,
+        /// Why.
+        error: String,
+    },
     /// The system refuses threads, signals or a runtime.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -72,7 +81,7 @@ fn count(problems: usize) -> String {
 /// Connections that the system holds for us before they are accepted.
 const BACKLOG: i32 = 4096;
 
-/// Runs the gateway until SIGTERM or SIGINT. SIGHUP reads the policies again.
+/// Runs the gateway until SIGTERM or SIGINT. SIGHUP reads the policies again and fetches keys.
 ///
 /// # Errors
 /// [`StartError`]; nothing is bound then.
@@ -87,12 +96,10 @@ pub fn run(config: &Config) -> Result<(), StartError> {
     };
     let policies = Policies::open(&config.policies.directory).map_err(StartError::Policies)?;
     let (audit, writer) = Audit::start(&config.audit).map_err(StartError::Audit)?;
-    let gateway = Arc::new(Gateway::new(
-        config,
-        policies.clone(),
-        audit,
-        Arc::new(Metrics::new()),
-    ));
+    let metrics = Arc::new(Metrics::new());
+    let keys = KeyStore::new(config, &metrics)
+        .map_err(|(name, error)| StartError::Provider { name, error })?;
+    let gateway = Arc::new(Gateway::new(config, policies.clone(), audit, metrics, keys));
     let workers = (0..config.listen.workers)
         .map(|_| worker(config, &gateway).map(Arc::new))
         .collect::<Result<Vec<_>, _>>()?;
@@ -124,35 +131,37 @@ pub fn run(config: &Config) -> Result<(), StartError> {
     };
     let ended = runtime.block_on(serve_admin(admin, gateway, policies, signals, drain));
     drop(writer);
+    // A name that is being looked up would be waited for.
+    runtime.shutdown_background();
     tracing::info!("stopped");
     ended
 }
 
-/// One worker's state: its own connections to every provider.
+/// One worker's state: its own connections to every provider and service.
 fn worker(config: &Config, gateway: &Arc<Gateway>) -> Result<Worker, StartError> {
-    let mut reached: Vec<(String, Arc<Upstream>, Arc<Domains>)> = Vec::new();
+    let mut reached: Vec<(&Endpoint, Arc<Upstream>)> = Vec::new();
+    let mut resolved: Vec<(&str, Arc<Domains>)> = Vec::new();
     let mut lanes = Vec::with_capacity(config.routes.len());
     for route in &config.routes {
         let provider = &route.provider;
-        let known = reached.iter().find(|(name, ..)| *name == provider.name);
-        let (upstream, domains) = if let Some((_, upstream, domains)) = known {
-            (Arc::clone(upstream), Arc::clone(domains))
+        let endpoint = endpoint(route);
+        let known = reached.iter().find(|(known, _)| *known == endpoint);
+        let upstream = if let Some((_, upstream)) = known {
+            Arc::clone(upstream)
         } else {
             let upstream =
-                Upstream::new(provider, &config.limits).map_err(|error| StartError::Provider {
-                    name: provider.name.clone(),
-                    error,
-                })?;
-            let made = (
-                Arc::new(upstream),
-                Arc::new(Domains::new(provider.issuers.clone())),
-            );
-            reached.push((
-                provider.name.clone(),
-                Arc::clone(&made.0),
-                Arc::clone(&made.1),
-            ));
-            made
+                Upstream::new(endpoint, &config.limits).map_err(|error| unusable(route, error))?;
+            let upstream = Arc::new(upstream);
+            reached.push((endpoint, Arc::clone(&upstream)));
+            upstream
+        };
+        let known = resolved.iter().find(|(known, _)| *known == provider.name);
+        let domains = if let Some((_, domains)) = known {
+            Arc::clone(domains)
+        } else {
+            let domains = Arc::new(Domains::new(provider.issuers.clone()));
+            resolved.push((&provider.name, Arc::clone(&domains)));
+            domains
         };
         lanes.push(Lane {
             route: Arc::clone(route),
@@ -170,6 +179,29 @@ fn worker(config: &Config, gateway: &Arc<Gateway>) -> Result<Worker, StartError>
         gateway: Arc::clone(gateway),
         lanes,
     })
+}
+
+/// Where a route's requests go.
+fn endpoint(route: &Route) -> &Endpoint {
+    match &route.kind {
+        RouteKind::Connection(Connection { service, .. }) => &service.endpoint,
+        RouteKind::Discovery | RouteKind::Relay { .. } | RouteKind::Token => {
+            &route.provider.endpoint
+        }
+    }
+}
+
+fn unusable(route: &Route, error: String) -> StartError {
+    match &route.kind {
+        RouteKind::Connection(Connection { service, .. }) => StartError::Service {
+            name: service.name.clone(),
+            error,
+        },
+        RouteKind::Discovery | RouteKind::Relay { .. } | RouteKind::Token => StartError::Provider {
+            name: route.provider.name.clone(),
+            error,
+        },
+    }
 }
 
 /// A worker thread: one single-threaded runtime, one listening socket.
@@ -206,8 +238,9 @@ async fn serve_admin(
         }
     };
     readiness.set(true);
+    let _keys_are_kept = gateway.keys.keep();
+    tokio::spawn(reload_on(signals.hangup, policies, Arc::clone(&gateway)));
     tokio::spawn(admin::serve(listener, gateway, Arc::clone(&readiness)));
-    tokio::spawn(reload_on(signals.hangup, policies));
     tokio::select! {
         _ = signals.terminate.recv() => {}
         _ = signals.interrupt.recv() => {}
@@ -276,9 +309,10 @@ fn announce(config: &Config) {
     }
 }
 
-async fn reload_on(mut hangup: Signal, policies: Policies) {
+async fn reload_on(mut hangup: Signal, policies: Policies, gateway: Arc<Gateway>) {
     while hangup.recv().await.is_some() {
         policies.reload();
+        gateway.keys.fetch();
     }
 }
 

@@ -4,30 +4,33 @@
 //! holds for answers, refusals, panics and clients that go away. It has no field that could hold a
 //! token, code, secret or assertion, and every text in it is bounded.
 
+mod line;
+mod seen;
 mod writer;
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use http::HeaderMap;
 use uuid::Uuid;
 
-use crate::config::Route;
+use crate::config::{Connector, Route};
 use crate::core::creator::Creator;
-use crate::core::isolation::{Decision, Finding, Side};
-use crate::core::policy::{Direction, Entry, Mode, Subject};
+use crate::core::isolation::{Decision, Reason, Side, Verdict};
+use crate::core::policy::Mode;
 use crate::core::tenant::TenantId;
-use crate::core::token::reply::Tokens;
 use crate::metrics::Metrics;
+use line::Line;
 
+pub use seen::Seen;
 pub use writer::{Audit, Writer};
 
 /// One exchange, from its first header to its answer. Dropping it writes its record.
 pub struct Exchange {
     audit: Audit,
     metrics: Arc<Metrics>,
-    route: Arc<Route>,
+    /// The route it came on.
+    pub route: Arc<Route>,
     started: Instant,
     mode: Mode,
     /// Identifies the exchange in records and answers (`trace_id`).
@@ -44,8 +47,8 @@ pub struct Exchange {
     pub sign_in_tenant: Option<TenantId>,
     /// A grant type that we know, or `other`.
     pub grant_type: Option<&'static str>,
-    /// What the reply's tokens said.
-    pub tokens: Option<Tokens>,
+    /// The tokens decided about.
+    pub seen: Option<Seen>,
     /// The decision, in a record's words.
     outcome: Option<Outcome>,
     /// Whether it was decided before the provider was asked.
@@ -60,6 +63,7 @@ pub struct Exchange {
 
 /// How an exchange ended.
 struct Outcome {
+    weight: u8,
     decision: &'static str,
     reason: &'static str,
     sides: [Option<Side>; 2],
@@ -81,7 +85,7 @@ impl Exchange {
             creator: None,
             sign_in_tenant: None,
             grant_type: None,
-            tokens: None,
+            seen: None,
             outcome: None,
             early: false,
             upstream_status: None,
@@ -90,18 +94,55 @@ impl Exchange {
         }
     }
 
-    /// Notes a decision of the rule.
-    pub fn decided(&mut self, decision: &Decision) {
+    /// Notes what the request says of itself.
+    pub fn identify(&mut self, headers: &HeaderMap) {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        self.connector = match &self.route.connector {
+            Connector::Fixed(name) => Some(name.clone()),
+            Connector::Header(name) => text(name.as_str()).map(|text| bounded(text).to_owned()),
+            Connector::None => None,
+        };
+        let sound = |id: &&str| {
+            (1..=64).contains(&id.len())
+                && id
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        };
+        self.correlation_id = text("client-request-id").filter(sound).map(str::to_owned);
+        self.trace_id = text("traceparent")
+            .and_then(|parent| parent.split('-').nth(1))
+            .filter(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()))
+            .map(str::to_owned);
+    }
+
+    /// Notes a decision of the rule about a tenant and what was seen. Of two (a request's and its
+    /// reply's) the weightier stands, the first if they are alike; tells whether this one does.
+    pub fn decided(
+        &mut self,
+        decision: &Decision,
+        tenant: Option<TenantId>,
+        seen: Option<Seen>,
+    ) -> bool {
+        let weight = weight(decision);
+        let stands = self.outcome.as_ref().map(|outcome| outcome.weight);
+        if stands.is_some_and(|stands| stands >= weight) {
+            return false;
+        }
+        self.sign_in_tenant = tenant;
+        self.seen = seen;
         self.outcome = Some(Outcome {
+            weight,
             decision: decision.verdict.as_str(),
             reason: decision.reason.as_str(),
             sides: [decision.outbound, decision.inbound],
         });
+        true
     }
 
-    /// Notes that the exchange ends without a decision.
+    /// Notes that the exchange ends without a decision, or without the one that counts.
     pub fn refused(&mut self, reason: &'static str) {
         self.outcome = Some(Outcome {
+            weight: u8::MAX,
             decision: "error",
             reason,
             sides: [None, None],
@@ -119,6 +160,7 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         let outcome = self.outcome.take().unwrap_or(Outcome {
+            weight: u8::MAX,
             decision: "error",
             reason: "client_gone",
             sides: [None, None],
@@ -136,140 +178,18 @@ impl Drop for Exchange {
     }
 }
 
-/// A record, as it is written: product terms, in this order.
-#[derive(Serialize)]
-struct Line<'e> {
-    time: Timestamp,
-    decision_id: Uuid,
-    route: &'e str,
-    connector: Option<&'e str>,
-    mode: Mode,
-    decision: &'static str,
-    reason: &'static str,
-    creator_tenant: Option<TenantId>,
-    creator_source: Option<&'static str>,
-    sign_in_tenant: Option<TenantId>,
-    blocked_by: Vec<BlockedBy>,
-    rules: Vec<Rule<'e>>,
-    policy_versions: Vec<PolicyVersion>,
-    grant_type: Option<&'static str>,
-    token_kind: Option<&'static str>,
-    issuer: Option<&'e str>,
-    verified: Option<&'static str>,
-    app_id: Option<&'e str>,
-    user_object_id: Option<&'e str>,
-    correlation_id: Option<&'e str>,
-    trace_id: Option<&'e str>,
-    early: bool,
-    status: Option<u16>,
-    upstream_status: Option<u16>,
-    duration_us: u128,
-}
-
-impl<'e> Line<'e> {
-    fn of(exchange: &'e Exchange, outcome: &'e Outcome, duration_us: u128) -> Self {
-        let sides = || outcome.sides.iter().flatten();
-        let token = exchange
-            .tokens
-            .as_ref()
-            .and_then(|tokens| tokens.entra.as_ref());
-        Self {
-            time: Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH),
-            decision_id: exchange.decision_id,
-            route: &exchange.route.name,
-            connector: exchange.connector.as_deref(),
-            mode: exchange.mode,
-            decision: outcome.decision,
-            reason: outcome.reason,
-            creator_tenant: exchange.creator.and_then(Creator::tenant),
-            creator_source: exchange.creator.map(Creator::source),
-            sign_in_tenant: exchange.sign_in_tenant,
-            blocked_by: sides()
-                .filter(|side| side.finding.blocks())
-                .map(BlockedBy::of)
-                .collect(),
-            rules: sides().filter_map(Rule::of).collect(),
-            policy_versions: sides().filter_map(PolicyVersion::of).collect(),
-            grant_type: exchange.grant_type,
-            token_kind: exchange.tokens.as_ref().map(Tokens::kind),
-            issuer: token.map(|token| bounded(&token.issuer)),
-            verified: token.map(|_| "tls"),
-            app_id: token.and_then(|token| identifier(token.app_id.as_deref())),
-            user_object_id: token.and_then(|token| identifier(token.user_object_id.as_deref())),
-            correlation_id: exchange.correlation_id.as_deref(),
-            trace_id: exchange.trace_id.as_deref(),
-            early: exchange.early,
-            status: exchange.status,
-            upstream_status: exchange.upstream_status,
-            duration_us,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct BlockedBy {
-    tenant: TenantId,
-    direction: Direction,
-    finding: &'static str,
-    mode: Mode,
-}
-
-impl BlockedBy {
-    fn of(side: &Side) -> Self {
-        Self {
-            tenant: side.tenant,
-            direction: side.direction,
-            finding: side.finding.as_str(),
-            mode: side.mode,
-        }
-    }
-}
-
-/// The entry that allowed one side.
-#[derive(Serialize)]
-struct Rule<'e> {
-    tenant: TenantId,
-    direction: Direction,
-    entry: EntrySubject<'e>,
-}
-
-impl<'e> Rule<'e> {
-    fn of(side: &'e Side) -> Option<Self> {
-        let Finding::Rule(entry) = &side.finding else {
-            return None;
-        };
-        Some(Self {
-            tenant: side.tenant,
-            direction: side.direction,
-            entry: EntrySubject(entry),
-        })
-    }
-}
-
-/// `*` or a tenant id.
-struct EntrySubject<'e>(&'e Entry);
-
-impl Serialize for EntrySubject<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0.subject {
-            Subject::Any => serializer.serialize_str("*"),
-            Subject::Tenant(tenant) => tenant.serialize(serializer),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct PolicyVersion {
-    tenant: TenantId,
-    version: String,
-}
-
-impl PolicyVersion {
-    fn of(side: &Side) -> Option<Self> {
-        side.version.map(|version| Self {
-            tenant: side.tenant,
-            version: version.to_string(),
-        })
+/// How much a decision weighs: nothing to decide, allowed (across tenants more than within one),
+/// passed through a known gap, withheld.
+fn weight(decision: &Decision) -> u8 {
+    match (&decision.verdict, decision.reason) {
+        (Verdict::Allow(_), Reason::NoToken) => 0,
+        (Verdict::Allow(_), Reason::SameTenant) => 1,
+        (Verdict::Allow(_), Reason::WithoutClientTenantAllowed) => 3,
+        (Verdict::Allow(_), Reason::Undetermined(_)) => 5,
+        (Verdict::Allow(_), _) => 2,
+        (Verdict::PassNonEntra(_), _) => 4,
+        (Verdict::WouldBlock(_), _) => 6,
+        (Verdict::Block | Verdict::Unavailable, _) => 7,
     }
 }
 
@@ -284,7 +204,5 @@ pub fn bounded(text: &str) -> &str {
     }
 }
 
-/// An identifier out of a token's claims: a GUID, or nothing.
-fn identifier(text: Option<&str>) -> Option<&str> {
-    text.filter(|text| text.len() == 36 && Uuid::try_parse(text).is_ok())
-}
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 //! Invariant: a [`Config`] exists only if every problem in its file was mended; `config/read.rs`
 //! turns the TOML text into it and collects all problems on the way.
 
+mod connection;
 mod read;
 pub mod template;
 mod warning;
@@ -19,6 +20,9 @@ use crate::core::policy::{Isolation, Mode};
 use crate::core::tenant::TenantId;
 use crate::core::token::issuer::Issuers;
 
+pub use connection::{
+    Browsers, Connection, ErrorFormat, Place, Service, SignInSource, Tell, Verification,
+};
 pub use read::{load, parse, policy_directory};
 pub use template::Template;
 pub use warning::{Warning, warnings};
@@ -42,20 +46,21 @@ pub struct Config {
     pub limits: Limits,
     /// Who may name a creator in a header.
     pub trust: Trust,
+    /// How tokens in requests are verified.
+    pub verification: Verification,
+    /// Services behind the gateway, whether or not a route leads to them.
+    pub services: Vec<Arc<Service>>,
     /// Routes, in the operator's order; the first match wins.
     pub routes: Vec<Arc<Route>>,
 }
 
 impl Config {
-    /// The providers that routes lead to, each once.
+    /// The providers that routes forward to or verify tokens of, each once.
     pub fn providers(&self) -> Vec<&Provider> {
         let mut providers: Vec<&Provider> = Vec::new();
-        for route in &self.routes {
-            if !providers
-                .iter()
-                .any(|known| known.name == route.provider.name)
-            {
-                providers.push(&route.provider);
+        for provider in self.routes.iter().flat_map(|route| route.providers()) {
+            if !providers.iter().any(|known| known.name == provider.name) {
+                providers.push(provider);
             }
         }
         providers
@@ -184,12 +189,25 @@ impl Network {
 }
 
 /// An identity provider.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provider {
     /// Its name in the configuration.
     pub name: String,
     /// Entra, or not.
     pub kind: isolation::Provider,
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// The tenants whose OpenID metadata names its signing keys, like `common`.
+    pub key_tenants: Vec<String>,
+    /// The issuers whose tokens name a tenant on this provider's routes.
+    pub issuers: Issuers,
+    /// Rule 6's choice.
+    pub undetermined: OnUndetermined,
+}
+
+/// A server that requests go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
     /// Where to connect: scheme and authority, no path.
     pub authority: Uri,
     /// Where TCP goes, if not to the authority's own host: needed where that name resolves to
@@ -197,10 +215,6 @@ pub struct Provider {
     pub connect: Option<(String, u16)>,
     /// PEM authorities that sign its certificate; none means the built-in Mozilla roots.
     pub ca: Option<PathBuf>,
-    /// The issuers whose tokens name a tenant on this provider's routes.
-    pub issuers: Issuers,
-    /// Rule 6's choice.
-    pub undetermined: OnUndetermined,
 }
 
 /// A route.
@@ -210,7 +224,7 @@ pub struct Route {
     pub name: Arc<str>,
     /// What it does.
     pub kind: RouteKind,
-    /// Whom it forwards to.
+    /// Whom it forwards to; of a connection route, whose accounts sign in.
     pub provider: Arc<Provider>,
     /// The request's host (no port, lower case); none matches any.
     pub host: Option<String>,
@@ -226,9 +240,33 @@ pub struct Route {
     pub cookies: Cookies,
 }
 
+impl Route {
+    /// Its provider, and those that it verifies tokens of.
+    fn providers(&self) -> impl Iterator<Item = &Provider> {
+        std::iter::once(&self.provider)
+            .chain(self.verifiers())
+            .map(AsRef::as_ref)
+    }
+
+    /// The providers whose keys verify tokens of its requests; one may come twice.
+    pub fn verifiers(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        let of_creators = self.creator.iter().filter_map(|source| match source {
+            CreatorSource::Bearer { provider, .. } => Some(provider),
+            CreatorSource::Fixed(_) | CreatorSource::Header(_) | CreatorSource::Path(_) => None,
+        });
+        let of_sign_ins = match &self.kind {
+            RouteKind::Connection(connection) => connection.verifiers.as_slice(),
+            RouteKind::Discovery | RouteKind::Relay { .. } | RouteKind::Token => &[],
+        };
+        of_creators.chain(of_sign_ins)
+    }
+}
+
 /// What a route does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RouteKind {
+    /// An endpoint that creates connections: the tokens are in the request.
+    Connection(Connection),
     /// OpenID metadata, with every token-returning endpoint rewritten to the gateway.
     Discovery,
     /// A path declared to carry no tokens.
@@ -244,6 +282,7 @@ impl RouteKind {
     /// The word used in configuration, logs and metrics.
     pub const fn as_str(&self) -> &'static str {
         match self {
+            Self::Connection(_) => "connection",
             Self::Discovery => "discovery",
             Self::Relay { .. } => "relay",
             Self::Token => "token",
@@ -262,10 +301,18 @@ pub enum Connector {
     None,
 }
 
-/// A place where the creator tenant is told. (The creator's verified bearer token joins these
-/// with the connection routes.)
+/// A place where the creator tenant is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CreatorSource {
+    /// The creator's own token, verified: `tid` of a bearer token in this header.
+    Bearer {
+        /// The header, like `authorization`.
+        header: HeaderName,
+        /// What `aud` must be, one of them.
+        audience: Vec<String>,
+        /// The Entra provider whose keys verify it.
+        provider: Arc<Provider>,
+    },
     /// The tenant that the gateway serves.
     Fixed(TenantId),
     /// A header, believed from trusted peers.

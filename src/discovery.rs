@@ -13,6 +13,7 @@ use http::{Method, Request, Uri};
 use hyper::body::Incoming;
 use serde_json::Value;
 
+use crate::config::RouteKind;
 use crate::config::template::{Captures, TENANT};
 use crate::core::isolation::{self, Provider, SignIn, Verdict};
 use crate::core::tenant::TenantId;
@@ -60,7 +61,7 @@ pub async fn answer(
     let captures = lane.route.path.matches(&path).ok_or(Refusal::NoRoute)?;
     let target = lane.target(&captures, head.uri.query())?;
     let (route, upstream) = (&lane.route, &lane.upstream);
-    headers::towards_provider(
+    headers::towards_upstream(
         &mut head.headers,
         upstream.host(),
         &gateway.trust_headers,
@@ -184,7 +185,9 @@ impl Base<'_> {
     fn routed(&self, path: &str) -> Option<String> {
         self.worker.lanes.iter().find_map(|lane| {
             let route = &lane.route;
-            let same = route.provider.name == self.lane.route.provider.name
+            let to_service = matches!(route.kind, RouteKind::Connection(_));
+            let same = !to_service
+                && route.provider.name == self.lane.route.provider.name
                 && route
                     .host
                     .as_ref()

@@ -168,15 +168,15 @@ fn authority(bytes: &[u8]) -> Result<Authority, Refusal> {
     Ok(authority)
 }
 
-/// Prepares a request's headers for the provider: everything end-to-end stays, in particular
-/// client authentication (`authorization`, `dpop`); trust headers go.
-pub fn towards_provider(
+/// Prepares a request's headers for the provider or the service: everything end-to-end stays, in
+/// particular client authentication (`authorization`, `dpop`); trust headers go.
+pub fn towards_upstream(
     headers: &mut HeaderMap,
     host: &HeaderValue,
     trust: &[HeaderName],
     cookies: Cookies,
 ) {
-    strip_hop_by_hop(headers);
+    end_to_end(headers, trust);
     for name in trust {
         headers.remove(name);
     }
@@ -234,7 +234,7 @@ pub fn without_conditions(headers: &mut HeaderMap) {
 
 /// Prepares a reply's headers for the client.
 pub fn towards_client(headers: &mut HeaderMap, cookies: Cookies) {
-    strip_hop_by_hop(headers);
+    end_to_end(headers, &[]);
     // It names another way to the provider, round the gateway (RFC 7838).
     headers.remove(ALT_SVC);
     if cookies == Cookies::Strip {
@@ -242,14 +242,17 @@ pub fn towards_client(headers: &mut HeaderMap, cookies: Cookies) {
     }
 }
 
-fn strip_hop_by_hop(headers: &mut HeaderMap) {
+/// Leaves only what is meant for the other end: not what concerns one connection, nor what
+/// `connection` lists. Trust headers stay all the same, or a client could have them overlooked by
+/// listing them.
+pub fn end_to_end(headers: &mut HeaderMap, trust: &[HeaderName]) {
     if headers.contains_key(CONNECTION) {
         let listed: Vec<HeaderName> = headers
             .get_all(CONNECTION)
             .iter()
             .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
             .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-            .filter(|name| *name != CONTENT_LENGTH && *name != HOST)
+            .filter(|name| *name != CONTENT_LENGTH && *name != HOST && !trust.contains(name))
             .collect();
         for name in listed {
             headers.remove(name);

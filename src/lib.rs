@@ -1,21 +1,28 @@
 //! Tidegate: an OAuth token-exchange gateway that enforces tenant isolation.
 //!
-//! Read [`core::isolation`] for the rule and [`exchange`] for one request, top to bottom.
+//! Read [`core::isolation`] for the rule, and [`exchange`] and [`connection`] for one request of
+//! each kind, top to bottom.
 
 pub mod admin;
 pub mod app;
 pub mod audit;
 pub mod cli;
+pub mod clock;
+pub mod conclusion;
 pub mod config;
+pub mod connection;
 pub mod core;
+pub mod creator;
 pub mod discovery;
 pub mod domains;
 pub mod exchange;
 pub mod gateway;
 pub mod headers;
+pub mod keys;
 pub mod listener;
 pub mod metrics;
 pub mod policies;
+pub mod presented;
 pub mod problem;
 pub mod proxy;
 pub mod refusal;

@@ -28,7 +28,7 @@ use crate::tls;
 /// Requests that one HTTP/2 connection may have open.
 const MAX_STREAMS: u32 = 32;
 
-/// Longest that an exchange takes besides its body and its provider (the early check).
+/// Longest that an exchange takes besides its body, its upstream and keys (the early check).
 const DECIDING: Duration = Duration::from_secs(5);
 
 /// Pause after the system refuses a connection (no file descriptors): neither spin nor die.
@@ -180,7 +180,9 @@ impl Connection {
         // hyper times out neither a silent HTTP/2 peer, nor half a preface, nor a stream whose
         // client opens no window for the reply.
         let idle = limits.header_timeout;
-        let longest = limits.body_timeout + limits.upstream_timeout + DECIDING + idle;
+        // The creator's token and a sign-in token may each wait for keys.
+        let keys = self.worker.gateway.key_timeout * 2;
+        let longest = limits.body_timeout + limits.upstream_timeout + keys + DECIDING + idle;
         loop {
             tokio::select! {
                 ended = &mut connection => return ended.map_err(io::Error::other),

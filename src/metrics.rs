@@ -18,6 +18,10 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::policies::Stats;
 
+mod keys;
+
+pub use keys::KeyMetrics;
+
 /// All metrics of the process.
 pub struct Metrics {
     registry: Registry,
@@ -37,6 +41,7 @@ pub struct Metrics {
     policies_reloaded: Gauge<i64, AtomicI64>,
     policy_reload_failures: Counter<u64, AtomicU64>,
     audit_dropped: Counter<u64, AtomicU64>,
+    keys: keys::Families,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -82,6 +87,7 @@ impl Metrics {
             policies_reloaded: Gauge::default(),
             policy_reload_failures: Counter::default(),
             audit_dropped: Counter::default(),
+            keys: keys::Families::default(),
         };
         metrics.register();
         metrics
@@ -153,6 +159,12 @@ impl Metrics {
             "The program that serves",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
+        self.keys.register(registry);
+    }
+
+    /// What is counted about one provider's keys.
+    pub fn keys_of(&self, provider: &str) -> KeyMetrics {
+        self.keys.of(provider)
     }
 
     /// Counts one exchange.

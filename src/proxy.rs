@@ -9,11 +9,13 @@ use std::task::{Context, Poll};
 
 use http::header::CONTENT_LENGTH;
 use http::uri::PathAndQuery;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 
-use crate::config::RouteKind;
+use crate::conclusion;
+use crate::config::{Connection, RouteKind};
+use crate::connection;
 use crate::discovery;
 use crate::exchange;
 use crate::gateway::{Admitted, Lane, Peer, Worker};
@@ -21,7 +23,7 @@ use crate::headers;
 use crate::metrics::Reason;
 use crate::refusal::Refusal;
 use crate::relay;
-use crate::reply;
+use crate::reply::{self, Style};
 use crate::withheld::Reply;
 
 /// Answers one request. `held` is dropped when the answer was sent, and not before.
@@ -101,10 +103,13 @@ async fn answer(worker: &Worker, peer: &Peer, request: Request<Incoming>) -> Rep
         Err(refusal) => return unrouted(worker, refusal),
     };
     if let Err(refusal) = headers::screen_trust(&head.headers, &gateway.trust_headers) {
-        return refused(worker, lane, refusal);
+        return refused(worker, lane, &head.headers, refusal);
     }
     let request = Request::from_parts(head, body);
     match &lane.route.kind {
+        RouteKind::Connection(connection) if connection.methods.contains(request.method()) => {
+            connection::create(gateway, lane, connection, peer, request).await
+        }
         RouteKind::Token if request.method() == Method::POST => {
             exchange::exchange(gateway, lane, peer, request).await
         }
@@ -116,15 +121,25 @@ async fn answer(worker: &Worker, peer: &Peer, request: Request<Incoming>) -> Rep
             let answered = relay::answer(worker, lane, request).await;
             answered.unwrap_or_else(|refusal| withheld(worker, lane, refusal))
         }
-        RouteKind::Token => reply::allowing("POST", refused(worker, lane, Refusal::Method)),
-        RouteKind::Discovery => {
-            reply::allowing("GET, HEAD", refused(worker, lane, Refusal::Method))
-        }
-        RouteKind::Relay { methods } => {
-            let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
-            reply::allowing(&names.join(", "), refused(worker, lane, Refusal::Method))
+        kind @ (RouteKind::Connection(_)
+        | RouteKind::Discovery
+        | RouteKind::Relay { .. }
+        | RouteKind::Token) => {
+            let refused = refused(worker, lane, request.headers(), Refusal::Method);
+            reply::allowing(&allowed(kind), refused)
         }
     }
+}
+
+/// The methods that a route takes.
+fn allowed(kind: &RouteKind) -> String {
+    let methods = match kind {
+        RouteKind::Connection(Connection { methods, .. }) | RouteKind::Relay { methods } => methods,
+        RouteKind::Discovery => return "GET, HEAD".to_owned(),
+        RouteKind::Token => return "POST".to_owned(),
+    };
+    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    names.join(", ")
 }
 
 fn is_read(method: &Method) -> bool {
@@ -135,13 +150,15 @@ fn takes(methods: &[Method], method: &Method) -> bool {
     methods.contains(method) || (method == Method::HEAD && methods.contains(&Method::GET))
 }
 
-/// Refuses what reached a route; on a token route with a record.
-fn refused(worker: &Worker, lane: &Lane, refusal: Refusal) -> Reply {
-    if lane.route.kind == RouteKind::Token {
-        let record = exchange::refused(&worker.gateway, lane, refusal);
-        return reply::refuse(refusal, &record);
+/// Refuses what reached a route; on a route of exchanges with a record.
+fn refused(worker: &Worker, lane: &Lane, headers: &HeaderMap, refusal: Refusal) -> Reply {
+    match lane.route.kind {
+        RouteKind::Connection(_) | RouteKind::Token => {
+            let style = Style::of(&lane.route, headers);
+            conclusion::refused(&worker.gateway, lane, &style, refusal)
+        }
+        RouteKind::Discovery | RouteKind::Relay { .. } => unrouted(worker, refusal),
     }
-    unrouted(worker, refusal)
 }
 
 /// Refuses what a discovery or relay route could not answer; the log tells of a provider's faults.

@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use crate::core::creator::CreatorError;
 use crate::core::token::reply::Unreadable;
+use crate::core::token::verified::Refused;
 
 /// Why an exchange ends without a decision. Grouped by whose fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,10 @@ pub enum Refusal {
     ContentType,
     /// The creator tenant is malformed or contradictory.
     Creator(CreatorError),
+    /// The creator's bearer token is refused.
+    CreatorToken(Refused),
+    /// The creator's bearer token is missing.
+    CreatorTokenMissing,
     /// A form parameter is malformed, doubled or respelled.
     Form,
     /// Length or transfer encoding could be read in two ways.
@@ -29,12 +34,24 @@ pub enum Refusal {
     GrantMissing,
     /// The host is missing, doubled, malformed or contradictory.
     Host,
+    /// A JSON body is malformed, or doubles or respells a name.
+    JsonBody,
+    /// The body is of another media type than the route reads, or encoded.
+    MediaType,
     /// The route does not take this method.
     Method,
     /// No route.
     NoRoute,
     /// The path could be read in two ways.
     Path,
+    /// Sign-in tokens of different tenants.
+    SignInContradiction,
+    /// A sign-in token is empty, doubled, respelled or of a wrong type.
+    SignInMalformed,
+    /// No sign-in token.
+    SignInMissing,
+    /// A sign-in token is refused.
+    SignInToken(Refused),
     /// The request target is too long.
     TargetTooLong,
     /// A trust header is doubled or respelled.
@@ -59,6 +76,8 @@ pub enum Refusal {
     /// Its reply cannot be inspected.
     UpstreamUnreadable(Unreadable),
     // Ours.
+    /// Signing keys cannot be had: nobody can tell whether a token is genuine.
+    KeysUnavailable,
     /// Too many exchanges at once.
     Overload,
     /// A policy cannot be had.
@@ -66,9 +85,10 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The status, RFC 6749's error word, the sentence for the caller, and the reason in records.
+    /// The status, OAuth's error word, and for the caller the sentence and the code.
     const fn parts(self) -> (u16, &'static str, &'static str, &'static str) {
         const BAD: &str = "invalid_request";
+        const TOKEN: &str = "invalid_token";
         const GATEWAY: &str = "server_error";
         const LATER: &str = "temporarily_unavailable";
         match self {
@@ -108,6 +128,18 @@ impl Refusal {
                 "The creator tenant is not a tenant id; a GUID with dashes is expected.",
                 "creator_malformed",
             ),
+            Self::CreatorToken(_) => (
+                401,
+                TOKEN,
+                "The creator's token is not accepted.",
+                "creator_token_refused",
+            ),
+            Self::CreatorTokenMissing => (
+                401,
+                BAD,
+                "The creator's token is missing; a bearer token is expected.",
+                "creator_token_missing",
+            ),
             Self::Form => (
                 400,
                 BAD,
@@ -132,9 +164,40 @@ impl Refusal {
                 "The request's host is missing, malformed or contradictory.",
                 "host",
             ),
+            Self::JsonBody => (
+                400,
+                BAD,
+                "The body is not one JSON object, or names a member twice or in another spelling.",
+                "json_malformed",
+            ),
+            Self::MediaType => (
+                415,
+                BAD,
+                "A body of a media type that this path takes, not encoded further, is expected.",
+                "media_type",
+            ),
             Self::Method => (405, BAD, "This path does not take this method.", "method"),
             Self::NoRoute => (404, BAD, "No route matches this host and path.", "no_route"),
             Self::Path => (400, BAD, "The path is not in plain form.", "path"),
+            Self::SignInContradiction => (
+                400,
+                BAD,
+                "The sign-in tokens name different tenants.",
+                "sign_in_contradiction",
+            ),
+            Self::SignInMalformed => (
+                400,
+                BAD,
+                "A sign-in token is empty, named twice or in another spelling, or no text.",
+                "sign_in_malformed",
+            ),
+            Self::SignInMissing => (400, BAD, "The sign-in token is missing.", "sign_in_missing"),
+            Self::SignInToken(_) => (
+                401,
+                TOKEN,
+                "The sign-in token is not accepted.",
+                "sign_in_token_refused",
+            ),
             Self::TargetTooLong => (
                 414,
                 BAD,
@@ -144,19 +207,19 @@ impl Refusal {
             Self::TrustHeader => (
                 400,
                 BAD,
-                "A header that names the creator tenant is doubled or respelled.",
+                "A trust header is doubled or respelled.",
                 "trust_header",
             ),
             Self::UpstreamConnect => (
                 502,
                 GATEWAY,
-                "The identity provider cannot be reached securely.",
+                "The server behind this gateway cannot be reached securely.",
                 "upstream_connect",
             ),
             Self::UpstreamDeadline => (
                 504,
                 LATER,
-                "The identity provider did not answer in time.",
+                "The server behind this gateway did not answer in time.",
                 "upstream_deadline",
             ),
             Self::UpstreamEncoding => (502, GATEWAY, CANNOT_INSPECT, "upstream_encoding"),
@@ -164,7 +227,7 @@ impl Refusal {
             Self::UpstreamMetadata => (
                 502,
                 GATEWAY,
-                "The identity provider's metadata cannot be led through this gateway.",
+                "The metadata of the server behind cannot be led through this gateway.",
                 "upstream_metadata",
             ),
             Self::UpstreamRedirect => (502, GATEWAY, CANNOT_INSPECT, "upstream_redirect"),
@@ -176,6 +239,12 @@ impl Refusal {
             ),
             Self::UpstreamTooLarge => (502, GATEWAY, CANNOT_INSPECT, "upstream_too_large"),
             Self::UpstreamUnreadable(_) => (502, GATEWAY, CANNOT_INSPECT, "upstream_unreadable"),
+            Self::KeysUnavailable => (
+                503,
+                LATER,
+                "The keys that tokens are verified with are not available at the moment.",
+                "keys_unavailable",
+            ),
             Self::Overload => (503, LATER, "Too many exchanges are under way.", "overload"),
             Self::PolicyUnavailable => (
                 503,
@@ -191,7 +260,7 @@ impl Refusal {
         StatusCode::from_u16(self.parts().0).unwrap_or(StatusCode::BAD_GATEWAY)
     }
 
-    /// `error` of RFC 6749 section 5.2.
+    /// `error` of RFC 6749 section 5.2, or of RFC 6750 section 3.1.
     pub const fn error(self) -> &'static str {
         self.parts().1
     }
@@ -201,9 +270,26 @@ impl Refusal {
         self.parts().2
     }
 
-    /// The word for logs, metrics, records and tests.
-    pub const fn reason(self) -> &'static str {
+    /// The word for the caller: of a refused token it tells only which.
+    pub const fn code(self) -> &'static str {
         self.parts().3
+    }
+
+    /// The word for logs, metrics and records: of a refused token it tells exactly why.
+    pub const fn reason(self) -> &'static str {
+        if let Self::CreatorToken(why) | Self::SignInToken(why) = self {
+            return why.as_str();
+        }
+        self.code()
+    }
+
+    /// `WWW-Authenticate` of a 401 (RFC 6750 section 3): no error where no token was sent.
+    pub fn challenge(self) -> Option<&'static str> {
+        match self.parts().0 {
+            401 if self == Self::CreatorTokenMissing => Some(r#"Bearer realm="tidegate""#),
+            401 => Some(r#"Bearer realm="tidegate", error="invalid_token""#),
+            _ => None,
+        }
     }
 
     /// Whether the connection is closed after the answer: its framing can no longer be trusted.
@@ -219,4 +305,4 @@ impl Refusal {
     }
 }
 
-const CANNOT_INSPECT: &str = "The identity provider's answer cannot be inspected.";
+const CANNOT_INSPECT: &str = "The answer of the server behind this gateway cannot be inspected.";

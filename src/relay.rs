@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 
 use crate::core::isolation::{self, SignIn, Verdict};
 use crate::core::policy::Mode;
-use crate::core::token::reply::{Tokens, inspect, inspect_text};
+use crate::core::token::reply::{inspect, inspect_text};
 use crate::gateway::{Lane, Worker};
 use crate::headers;
 use crate::refusal::Refusal;
@@ -32,7 +32,7 @@ pub async fn answer(
     let path = head.uri.path().to_owned();
     let captures = lane.route.path.matches(&path).ok_or(Refusal::NoRoute)?;
     let target = lane.target(&captures, head.uri.query())?;
-    headers::towards_provider(
+    headers::towards_upstream(
         &mut head.headers,
         lane.upstream.host(),
         &gateway.trust_headers,
@@ -70,20 +70,19 @@ pub async fn answer(
 fn without_token(withheld: &Withheld, lane: &Lane) -> Result<(), Refusal> {
     let text = withheld.text()?;
     let issuers = &lane.route.provider.issuers;
-    let entra = |tokens: Tokens| {
-        tokens.in_token_field || !tokens.tenants.is_empty() || tokens.untrusted.is_some()
+    let shows = |text: &[u8]| {
+        let text = String::from_utf8_lossy(text);
+        inspect_text(&text, issuers).are_about_sign_in()
     };
     let in_headers = || {
-        withheld.headers().values().any(|value| {
-            entra(inspect_text(
-                &String::from_utf8_lossy(value.as_bytes()),
-                issuers,
-            ))
-        })
+        withheld
+            .headers()
+            .values()
+            .any(|value| shows(value.as_bytes()))
     };
     let in_body = match inspect(text, [], issuers) {
         Ok(tokens) => !tokens.is_empty(),
-        Err(_) => entra(inspect_text(&String::from_utf8_lossy(text), issuers)),
+        Err(_) => shows(text),
     };
     if in_body || in_headers() {
         return Err(Refusal::UpstreamToken);

@@ -1,140 +1,68 @@
-//! The answers that the gateway writes itself: blocks and refusals, in OAuth's shape.
+//! The answers that the gateway writes itself: blocks and refusals, in the form that the route
+//! asks for.
 //!
-//! Invariant: JSON, `cache-control: no-store`, never stored, never a redirect; nothing of the
-//! withheld reply and nothing secret of the request is in them.
-//!
-//! Source: RFC 6749 section 5.2; the members that Entra adds (Microsoft identity platform,
-//! "OAuth 2.0 authorization code flow", error response); Azure Logic Apps, "Block connections to
-//! and from other tenants" (the sentence).
+//! Invariant: `cache-control: no-store`, never a redirect; nothing of the withheld reply and
+//! nothing secret of the request is in them; a page goes only to a browser that asked for one.
+
+mod arm;
+mod json;
+mod message;
+mod page;
+mod sentence;
+mod style;
 
 use std::time::SystemTime;
 
-use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, PRAGMA, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use http_body_util::Full;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, HeaderName, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
-use serde::Serialize;
 use uuid::Uuid;
 
 use crate::audit::Exchange;
-use crate::core::isolation::{Decision, Finding, Reason, Side};
-use crate::core::policy::{Direction, Mode};
+use crate::core::creator::Creator;
+use crate::core::isolation::Decision;
 use crate::core::tenant::TenantId;
 use crate::refusal::Refusal;
 use crate::withheld::Reply;
+use message::Message;
+
+pub use style::Style;
 
 /// Where the rule is documented for those who meet it.
 const ERROR_URI: &str =
     "https://learn.microsoft.com/power-platform/admin/cross-tenant-restrictions";
 
-/// Entra's codes for the same two findings (Microsoft Entra authentication error codes):
-/// `NotAllowedByOutboundPolicyTenant` and `NotAllowedByInboundPolicyTenant`.
-const OUTBOUND_CODE: u32 = 500_212;
-const INBOUND_CODE: u32 = 500_213;
-
-/// An error body of RFC 6749 with Entra's members.
-#[derive(Serialize)]
-struct OAuthError<'a> {
-    error: &'a str,
-    error_description: &'a str,
-    suberror: &'a str,
-    error_codes: &'a [u32],
-    timestamp: String,
-    trace_id: Uuid,
-    correlation_id: &'a str,
-    error_uri: &'a str,
-}
+/// Two headers of Microsoft's services: what a user quotes to support, and the answer's own id.
+const CORRELATION_ID: HeaderName = HeaderName::from_static("x-ms-correlation-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 
 /// The answer to a block. `sign_in` is the tenant decided about, where one is known.
-pub fn block(decision: &Decision, sign_in: Option<TenantId>, record: &Exchange) -> Reply {
-    let creator = record.creator.and_then(|creator| creator.tenant());
-    let blocking: Vec<&Side> = decision
-        .blocking()
-        .filter(|side| side.mode == Mode::Enforce)
-        .collect();
-    let codes: Vec<u32> = blocking
-        .iter()
-        .map(|side| match side.direction {
-            Direction::Inbound => INBOUND_CODE,
-            Direction::Outbound => OUTBOUND_CODE,
-        })
-        .collect();
-    json(
-        StatusCode::FORBIDDEN,
-        &OAuthError {
-            error: "access_denied",
-            error_description: &sentence(decision.reason, &blocking, creator, sign_in),
-            suberror: "blocked_by_tenant_isolation",
-            error_codes: &codes,
-            timestamp: timestamp(),
-            trace_id: record.decision_id,
-            correlation_id: &record.correlation(),
-            error_uri: ERROR_URI,
-        },
-    )
-}
-
-/// The documented sentence, with who, whereto, whose policy and whom to ask.
-fn sentence(
-    reason: Reason,
-    blocking: &[&Side],
-    creator: Option<TenantId>,
+pub fn block(
+    decision: &Decision,
     sign_in: Option<TenantId>,
-) -> String {
-    let Some(sign_in) = sign_in else {
-        return format!(
-            "The connection has failed authorization due to a tenant isolation configuration: \
-             blocked by tenant isolation because the tenant of the account that signed in cannot \
-             be determined ({}). Contact the administrator of the gateway.",
-            reason.as_str()
-        );
-    };
-    let from = creator.map_or_else(
-        || "a connection without a client tenant id".to_owned(),
-        |creator| format!("a connection of tenant {creator}"),
-    );
-    let mut text = format!(
-        "The connection to the {sign_in} tenant has failed authorization due to a tenant \
-         isolation configuration: {from} to tenant {sign_in} is blocked by tenant isolation,"
-    );
-    for (index, side) in blocking.iter().enumerate() {
-        let word = if index == 0 { "" } else { " and" };
-        let what = match side.finding {
-            Finding::BlocksWithoutClientTenant => " (connections without a client tenant id)",
-            Finding::Absent
-            | Finding::AllowsWithoutClientTenant
-            | Finding::NotListed
-            | Finding::Off
-            | Finding::Rule(_)
-            | Finding::Unreadable => "",
-        };
-        text.push_str(&format!(
-            "{word} {} by the policy of tenant {}{what}",
-            side.direction.as_str(),
-            side.tenant
-        ));
-    }
-    let ask: Vec<String> = blocking
-        .iter()
-        .map(|side| format!("tenant {}", side.tenant))
-        .collect();
-    text.push_str(&format!(
-        ". Contact the administrator of {} to be added to the allowlist.",
-        ask.join(" and of ")
-    ));
-    text
+    record: &Exchange,
+    style: &Style,
+) -> Reply {
+    let creator = record.creator.and_then(Creator::tenant);
+    let message = Message::of_block(decision, creator, sign_in);
+    write(&message, &Marks::of(record), style)
 }
 
 /// The answer to a refusal of an exchange.
-pub fn refuse(refusal: Refusal, record: &Exchange) -> Reply {
-    refusal_json(refusal, record.decision_id, &record.correlation())
+pub fn refuse(refusal: Refusal, record: &Exchange, style: &Style) -> Reply {
+    write(&Message::of_refusal(refusal), &Marks::of(record), style)
 }
 
-/// The answer to a refusal before any exchange began.
+/// The answer to a refusal on a route before any exchange began.
+pub fn refuse_on(refusal: Refusal, style: &Style) -> Reply {
+    write(&Message::of_refusal(refusal), &Marks::anew(), style)
+}
+
+/// The answer to a refusal before any route was found.
 pub fn refuse_early(refusal: Refusal) -> Reply {
-    let id = Uuid::now_v7();
-    refusal_json(refusal, id, &id.to_string())
+    refuse_on(refusal, &Style::OAuth)
 }
 
 /// Adds the methods that a route does take to the answer to one that it does not.
@@ -145,55 +73,70 @@ pub fn allowing(allow: &str, mut reply: Reply) -> Reply {
     reply
 }
 
-fn refusal_json(refusal: Refusal, trace_id: Uuid, correlation_id: &str) -> Reply {
-    let status = refusal.status();
-    let mut reply = json(
-        status,
-        &OAuthError {
-            error: refusal.error(),
-            error_description: refusal.description(),
-            suberror: refusal.reason(),
-            error_codes: &[],
+/// What tells one answer from another, for whoever asks about it later.
+struct Marks {
+    /// As in the audit record.
+    decision_id: Uuid,
+    /// The client's own id, or the decision's.
+    correlation_id: String,
+    /// Now, as Entra writes it: `2026-11-22 02:00:00Z`.
+    timestamp: String,
+}
+
+impl Marks {
+    fn of(record: &Exchange) -> Self {
+        Self {
+            decision_id: record.decision_id,
+            correlation_id: record.correlation(),
             timestamp: timestamp(),
-            trace_id,
-            correlation_id,
-            error_uri: ERROR_URI,
-        },
-    );
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        reply
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
     }
-    if refusal.closes() {
-        reply
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
+
+    fn anew() -> Self {
+        let id = Uuid::now_v7();
+        Self {
+            decision_id: id,
+            correlation_id: id.to_string(),
+            timestamp: timestamp(),
+        }
     }
-    reply
 }
 
-fn json(status: StatusCode, body: &OAuthError<'_>) -> Reply {
-    // A struct of strings and numbers always serialises.
-    let body = serde_json::to_vec(body).unwrap_or_default();
-    let mut reply = Response::new(Full::new(Bytes::from(body)));
-    *reply.status_mut() = status;
-    let headers: &mut HeaderMap = reply.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/json; charset=utf-8"),
-    );
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
-    reply
-}
-
-/// As Entra writes it: `2026-11-22 02:00:00Z`.
 fn timestamp() -> String {
     Timestamp::try_from(SystemTime::now()).map_or_else(
         |_| String::new(),
         |now| now.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
     )
+}
+
+fn write(message: &Message<'_>, marks: &Marks, style: &Style) -> Reply {
+    let mut reply = match style {
+        Style::ApiHub(host) => json::api_hub(message, marks, host),
+        Style::Arm => json::arm(message, marks),
+        Style::OAuth => json::oauth(message, marks),
+        Style::Page => page::page(message, marks),
+    };
+    *reply.status_mut() = message.status;
+    let headers = reply.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    if let Some(refusal) = message.refusal {
+        advise(headers, refusal);
+    }
+    reply
+}
+
+/// What a refusal asks of the client beyond its text.
+fn advise(headers: &mut HeaderMap, refusal: Refusal) {
+    if refusal.status() == http::StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    if refusal.closes() {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    if let Some(challenge) = refusal.challenge() {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
 }
 
 #[cfg(test)]

@@ -6,14 +6,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use webpki::EndEntityCert;
 
 use crate::config::ListenTls;
+
+mod named;
+
+use named::Named;
 
 /// Makes aws-lc-rs the provider of the whole process. Called once, before anything of TLS.
 pub fn install_provider() {
@@ -51,20 +56,42 @@ pub fn acceptor(config: &ListenTls) -> Result<TlsAcceptor, String> {
     Ok(TlsAcceptor::from(Arc::new(server)))
 }
 
-/// TLS towards a provider: HTTP/1.1; `ca` replaces the built-in roots.
+/// TLS towards a provider, of a connection that is opened here; see [`client`].
 ///
 /// # Errors
 /// A sentence that names the file.
 pub fn connector(ca: Option<&Path>) -> Result<TlsConnector, String> {
-    let roots = match ca {
-        Some(file) => roots(file)?,
-        None => RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-    };
-    let mut client = rustls::ClientConfig::builder()
-        .with_root_certificates(roots)
+    Ok(TlsConnector::from(Arc::new(client(ca)?)))
+}
+
+/// TLS towards a provider: HTTP/1.1; `ca` replaces the built-in roots.
+///
+/// # Errors
+/// A sentence that names the file.
+pub fn client(ca: Option<&Path>) -> Result<ClientConfig, String> {
+    let builder = ClientConfig::builder().with_root_certificates(trusted(ca)?);
+    Ok(http1(builder.with_no_client_auth()))
+}
+
+/// The same, towards a provider that has this name whatever name is dialled.
+///
+/// # Errors
+/// A sentence that names the file.
+pub fn client_of(ca: Option<&Path>, name: ServerName<'static>) -> Result<ClientConfig, String> {
+    let verifier = WebPkiServerVerifier::builder(Arc::new(trusted(ca)?))
+        .build()
+        .map_err(|error| error.to_string())?;
+    let mut client = ClientConfig::builder()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Named { name, verifier }))
         .with_no_client_auth();
+    client.enable_sni = false;
+    Ok(http1(client))
+}
+
+fn http1(mut client: ClientConfig) -> ClientConfig {
     client.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsConnector::from(Arc::new(client)))
+    client
 }
 
 /// The DNS and URI names of a client certificate, which the handshake has verified.
@@ -89,6 +116,15 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
         return Err(describe(&"no certificate in it"));
     }
     Ok(chain)
+}
+
+fn trusted(ca: Option<&Path>) -> Result<RootCertStore, String> {
+    match ca {
+        Some(file) => roots(file),
+        None => Ok(RootCertStore::from_iter(
+            webpki_roots::TLS_SERVER_ROOTS.iter().cloned(),
+        )),
+    }
 }
 
 fn roots(file: &Path) -> Result<RootCertStore, String> {

@@ -1,4 +1,4 @@
-//! One provider, as this worker reaches it: a pool of HTTP/1.1 connections and one exchange.
+//! One provider or service, as this worker reaches it: a pool of HTTP/1.1 connections and one exchange.
 //!
 //! Invariant: a request is sent at most once. It goes to a fresh connection a second time only if
 //! hyper hands it back untouched, which it does when not a byte was written. A connection on which
@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::config::{Limits, Provider};
+use crate::config::{Endpoint, Limits};
 use crate::refusal::Refusal;
 use crate::tls;
 use crate::withheld::Withheld;
@@ -43,7 +43,7 @@ const MOST_USES: u32 = 1_000;
 /// Idle connections kept.
 const MAX_IDLE: usize = 256;
 
-/// A provider and this worker's connections to it.
+/// A provider or a service, and this worker's connections to it.
 pub struct Upstream {
     /// `host` header of every request.
     host: HeaderValue,
@@ -72,12 +72,12 @@ pub enum Redirects {
 }
 
 impl Upstream {
-    /// Prepares a provider; nothing is connected yet.
+    /// Prepares a server; nothing is connected yet.
     ///
     /// # Errors
     /// A sentence about the authority or its certificates.
-    pub fn new(provider: &Provider, limits: &Limits) -> Result<Self, String> {
-        let authority = &provider.authority;
+    pub fn new(endpoint: &Endpoint, limits: &Limits) -> Result<Self, String> {
+        let authority = &endpoint.authority;
         let host = authority.host().ok_or("the authority names no host")?;
         let secure = authority.scheme() != Some(&Scheme::HTTP);
         let port = authority
@@ -87,13 +87,13 @@ impl Upstream {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let tls = if secure {
             let name = ServerName::try_from(bare.to_owned()).map_err(|error| error.to_string())?;
-            Some((tls::connector(provider.ca.as_deref())?, name))
+            Some((tls::connector(endpoint.ca.as_deref())?, name))
         } else {
             None
         };
         Ok(Self {
             host: HeaderValue::from_str(named).map_err(|error| error.to_string())?,
-            target: provider
+            target: endpoint
                 .connect
                 .clone()
                 .unwrap_or_else(|| (bare.to_owned(), port)),
@@ -105,7 +105,7 @@ impl Upstream {
         })
     }
 
-    /// The `host` header of requests to this provider.
+    /// The `host` header of requests to it.
     pub fn host(&self) -> &HeaderValue {
         &self.host
     }
@@ -186,7 +186,7 @@ impl Upstream {
 
     async fn connect(&self) -> Result<Box<Connection>, Refusal> {
         let refuse = |step: &'static str, error: &dyn std::fmt::Display| {
-            tracing::warn!(upstream.host = ?self.host, step, %error, "cannot connect to the provider");
+            tracing::warn!(upstream.host = ?self.host, step, %error, "cannot connect upstream");
             Refusal::UpstreamConnect
         };
         let (host, port) = &self.target;
@@ -240,7 +240,7 @@ impl Upstream {
     }
 }
 
-/// A request to a provider, from its parts.
+/// A request to send, from its parts.
 pub fn request(
     method: http::Method,
     target: &str,

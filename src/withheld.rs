@@ -1,8 +1,9 @@
-//! A provider's reply, held back: readable for inspection, released only against a permit.
+//! A provider's or a service's reply, held back: readable for inspection, released only against a permit.
 //!
 //! Invariant: the body is private to this file. It leaves through [`Withheld::release`], which
 //! takes the [`Permit`] that only the rule makes.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use http_body_util::Full;
 use crate::config::Cookies;
 use crate::core::isolation::{Outcome, Permit};
 use crate::core::token::issuer::Issuers;
-use crate::core::token::reply::{self, Tokens};
+use crate::core::token::reply::{self, Tokens, Unreadable};
 use crate::headers;
 use crate::refusal::Refusal;
 
@@ -82,14 +83,41 @@ impl Withheld {
     /// # Errors
     /// [`Refusal::UpstreamUnreadable`], or that of [`text`](Self::text).
     pub fn inspect(&self, issuers: &Issuers) -> Result<Tokens, Refusal> {
-        let values: Vec<_> = self
-            .head
-            .headers
-            .values()
-            .map(|value| String::from_utf8_lossy(value.as_bytes()))
-            .collect();
+        let values = self.header_texts();
         let aside = values.iter().map(AsRef::as_ref);
         reply::inspect(self.text()?, aside, issuers).map_err(Refusal::UpstreamUnreadable)
+    }
+
+    /// The same for a server whose replies are not token replies: JSON and forms are read as ever;
+    /// in a page and in the headers only tokens that are about sign-in count.
+    ///
+    /// # Errors
+    /// As [`inspect`](Self::inspect); a page is no error.
+    pub fn inspect_any(&self, issuers: &Issuers) -> Result<Tokens, Refusal> {
+        let body = self.text()?;
+        let counts = |text: &Cow<'_, str>| reply::inspect_text(text, issuers).are_about_sign_in();
+        let mut aside = self.header_texts();
+        aside.retain(&counts);
+        let read = |body, aside: &[Cow<'_, str>]| {
+            let aside = aside.iter().map(AsRef::as_ref);
+            reply::inspect_any(body, aside, issuers)
+        };
+        let tokens = match read(body, &aside) {
+            Err(Unreadable::NeitherJsonNorForm) => {
+                let page = String::from_utf8_lossy(body);
+                aside.extend(Some(page).filter(&counts));
+                read(&[], &aside)
+            }
+            read => read,
+        };
+        tokens.map_err(Refusal::UpstreamUnreadable)
+    }
+
+    fn header_texts(&self) -> Vec<Cow<'_, str>> {
+        let values = self.head.headers.values();
+        values
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+            .collect()
     }
 
     /// Releases the reply, byte for byte.
@@ -198,3 +226,6 @@ fn gunzip(body: &[u8], cap: usize) -> Result<Vec<u8>, Refusal> {
         Err(Refusal::UpstreamEncoding)
     }
 }
+
+#[cfg(test)]
+mod tests;

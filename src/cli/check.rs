@@ -98,14 +98,23 @@ fn tls_problems(file: &Path, config: &Config) -> Vec<Problem> {
         problem("listen.tls".to_owned(), found, expected)
     });
     let providers = config.providers().into_iter().filter_map(|provider| {
-        let found = tls::connector(provider.ca.as_deref()).err()?;
+        let found = tls::connector(provider.endpoint.ca.as_deref()).err()?;
         Some(problem(
             format!("providers.{}.ca", provider.name),
             found,
             "authorities",
         ))
     });
-    listen.into_iter().chain(providers).collect()
+    let services = config.services.iter().filter_map(|service| {
+        let found = tls::connector(service.endpoint.ca.as_deref()).err()?;
+        let key = format!("services.{}.ca", service.name);
+        Some(problem(key, found, "authorities"))
+    });
+    listen
+        .into_iter()
+        .chain(providers)
+        .chain(services)
+        .collect()
 }
 
 /// What is allowed and should not go unnoticed, in the configuration and in the directory.

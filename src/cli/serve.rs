@@ -17,9 +17,9 @@ pub(super) fn run(args: &ConfigArgs) -> Exit {
     match app::run(&config) {
         Ok(()) => Exit::Done,
         Err(StartError::Policies(problems)) => tell_problems(&problems),
-        Err(error @ (StartError::Provider { .. } | StartError::Tls(_))) => {
-            tell(&format!("{}: {error}", file.display()), Exit::Wrong)
-        }
+        Err(
+            error @ (StartError::Provider { .. } | StartError::Service { .. } | StartError::Tls(_)),
+        ) => tell(&format!("{}: {error}", file.display()), Exit::Wrong),
         Err(error @ (StartError::Audit(_) | StartError::Bind { .. } | StartError::System(_))) => {
             tell(&error.to_string(), Exit::Failed)
         }

@@ -4,13 +4,17 @@
 //! by a default so that what depends on it is still looked at, and no [`Config`] comes of it.
 
 mod file;
+mod header;
 mod limits;
 mod listen;
 mod network;
 mod providers;
 mod routes;
 mod section;
+mod server;
+mod services;
 mod value;
+mod verification;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,6 +23,7 @@ use toml::{Table, Value};
 
 use self::section::{Report, Section};
 use self::value::{Wrong, choice};
+pub(super) use self::verification::LEAST_COOLDOWN;
 use super::{AuditOutput, Config, Log, LogFormat, Policies};
 use crate::core::policy::{Isolation, Mode};
 use crate::problem::Problem;
@@ -32,7 +37,9 @@ const ROOT: &[&str] = &[
     "log",
     "limits",
     "trust",
+    "verification",
     "providers",
+    "services",
     "routes",
 ];
 
@@ -104,8 +111,10 @@ fn config(root: &Section<'_>) -> Config {
     let log = log(&root.section("log", &["format", "level"]));
     let limits = limits::read(&root.section("limits", limits::KEYS));
     let trust = listen::trust(root, &listen);
+    let verification = verification::read(&root.section("verification", verification::KEYS));
     let providers = providers::read(root);
-    let routes = routes::read(root, &providers, &trust);
+    let services = services::read(root);
+    let routes = routes::read(root, &providers, &services, &trust);
     Config {
         mode,
         listen,
@@ -115,6 +124,11 @@ fn config(root: &Section<'_>) -> Config {
         log,
         limits,
         trust,
+        verification,
+        services: services
+            .into_values()
+            .filter_map(|draft| draft.service)
+            .collect(),
         routes,
     }
 }

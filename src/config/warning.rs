@@ -4,10 +4,11 @@
 //! that `check` and the start of `serve` can tell of it.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::{Config, Route, RouteKind};
+use super::read::LEAST_COOLDOWN;
+use super::{Config, Endpoint, Route, RouteKind};
 use crate::core::isolation::{self, OnNotEntra, OnUndetermined};
 use crate::core::policy::Mode;
 
@@ -55,12 +56,24 @@ pub fn warnings(config: &Config) -> Vec<Warning> {
             "every peer is believed when it names a creator tenant",
         );
     }
+    if config.verification.key_cooldown < LEAST_COOLDOWN {
+        let text = "tokens with made-up keys have signing keys fetched more often than is safe";
+        warn("verification.insecure_key_cooldown".into(), text);
+    }
+    let verifying = |name: &str| {
+        let mut verifiers = config.routes.iter().flat_map(|route| route.verifiers());
+        verifiers.any(|verifier| verifier.name == name)
+    };
     for provider in config.providers() {
         let key = |key: &str| format!("providers.{}.{key}", provider.name);
-        if provider.authority.scheme_str() == Some("http") {
+        if is_plaintext(&provider.endpoint) {
             let text =
                 "tokens and secrets travel unencrypted between this gateway and the provider";
             warn(key("insecure_plaintext"), text);
+            if verifying(&provider.name) {
+                let text = "signing keys come unencrypted: who can change them can sign any token";
+                warn(key("insecure_plaintext"), text);
+            }
         }
         if provider.undetermined == OnUndetermined::Allow {
             let text = "allow: replies whose sign-in tenant cannot be determined are relayed";
@@ -69,6 +82,28 @@ pub fn warnings(config: &Config) -> Vec<Warning> {
         if provider.kind == isolation::Provider::Other(OnNotEntra::Pass) {
             let text = "pass: tokens that are not Entra's are relayed without a decision";
             warn(key("non_entra"), text);
+        }
+    }
+    for service in &config.services {
+        let leads = |route: &Arc<Route>| match &route.kind {
+            RouteKind::Connection(connection) => connection.service.name == service.name,
+            RouteKind::Discovery | RouteKind::Relay { .. } | RouteKind::Token => false,
+        };
+        let key = format!("services.{}", service.name);
+        if is_plaintext(&service.endpoint) && !is_here(&service.endpoint) {
+            let text = "tokens travel unencrypted between this gateway and the service";
+            warn(format!("{key}.insecure_plaintext"), text);
+        }
+        if !config.routes.iter().any(leads) {
+            warn(key, "no route leads to it");
+        }
+    }
+    for route in &config.routes {
+        if let RouteKind::Connection(connection) = &route.kind
+            && connection.sign_in.is_empty()
+        {
+            let text = "none: nobody has signed in at this step, so nothing is decided at it";
+            warn(format!("routes[{}].sign_in", route.name), text);
         }
     }
     for route in dead_ends(&config.routes) {
@@ -96,6 +131,18 @@ fn dead_ends(routes: &[Arc<Route>]) -> Vec<&Route> {
         }
     }
     found
+}
+
+fn is_plaintext(endpoint: &Endpoint) -> bool {
+    endpoint.authority.scheme_str() == Some("http")
+}
+
+/// Whether a server is on this machine, where nobody can listen.
+fn is_here(endpoint: &Endpoint) -> bool {
+    let named = endpoint.authority.host().unwrap_or_default();
+    let host = endpoint.connect.as_ref().map_or(named, |(host, _)| host);
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn is_remote(address: SocketAddr) -> bool {

@@ -3,13 +3,18 @@
 //! Invariant: sources that are present agree, or there is no creator at all but an error; a
 //! source that is present and malformed is an error, never "missing".
 
+use std::borrow::Cow;
+
 use thiserror::Error;
 
 use super::tenant::{TenantId, TenantIdError};
+use super::token::verified::Verified;
 
 /// Where a creator tenant was read from; the word stands in records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
+    /// The creator's own token, verified.
+    Bearer,
     /// A tenant fixed in the route's configuration.
     Fixed,
     /// A header sent by a trusted peer.
@@ -22,6 +27,7 @@ impl Source {
     /// The word used in records.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Bearer => "bearer",
             Self::Fixed => "fixed",
             Self::Header => "header",
             Self::Path => "path",
@@ -72,17 +78,48 @@ pub enum CreatorError {
     },
 }
 
-/// Settles on the creator, from what each configured source says, in the operator's order.
-/// A source that is not present yields nothing; one that is present yields its text.
+/// What one source says, where it is present.
+#[derive(Clone, Debug)]
+pub enum Claim<'a> {
+    /// The creator's own token, verified.
+    Bearer(Verified),
+    /// The tenant that the operator fixed.
+    Fixed(TenantId),
+    /// The text of a header, from a peer that is believed.
+    Header(Cow<'a, str>),
+    /// The text of a segment.
+    Path(&'a str),
+}
+
+impl Claim<'_> {
+    const fn source(&self) -> Source {
+        match self {
+            Self::Bearer(_) => Source::Bearer,
+            Self::Fixed(_) => Source::Fixed,
+            Self::Header(_) => Source::Header,
+            Self::Path(_) => Source::Path,
+        }
+    }
+
+    fn tenant(&self) -> Result<TenantId, TenantIdError> {
+        match self {
+            Self::Bearer(token) => Ok(token.tenant()),
+            Self::Fixed(tenant) => Ok(*tenant),
+            Self::Header(text) => TenantId::parse(text),
+            Self::Path(text) => TenantId::parse(text),
+        }
+    }
+}
+
+/// Settles on the creator, from what each source that is present says, in the operator's order.
 ///
 /// # Errors
 /// [`CreatorError`]; it holds no text of the caller's.
-pub fn resolve<'a>(
-    claims: impl IntoIterator<Item = (Source, &'a str)>,
-) -> Result<Creator, CreatorError> {
+pub fn resolve<'a>(claims: impl IntoIterator<Item = Claim<'a>>) -> Result<Creator, CreatorError> {
     let mut creator = Creator::Unknown;
-    for (source, text) in claims {
-        let tenant = TenantId::parse(text).map_err(|error| CreatorError::Malformed {
+    for claim in claims {
+        let source = claim.source();
+        let tenant = claim.tenant().map_err(|error| CreatorError::Malformed {
             source_: source,
             error,
         })?;
@@ -97,52 +134,82 @@ pub fn resolve<'a>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::token::presented::minted::verified;
     use super::*;
 
     const A: &str = "aaaaaaaa-0000-4000-8000-00000000000a";
     const B: &str = "bbbbbbbb-0000-4000-8000-00000000000b";
 
-    type Claim<'a> = (Source, &'a str);
+    fn fixed(text: &str) -> Claim<'_> {
+        Claim::Fixed(TenantId::parse(text).unwrap())
+    }
+
+    fn header(text: &str) -> Claim<'_> {
+        Claim::Header(Cow::Borrowed(text))
+    }
 
     #[test]
     fn sources_agree_or_are_refused() {
-        use Source::{Fixed, Header, Path};
+        use Claim::Path;
         let known = |text, source| Ok(Creator::Known(TenantId::parse(text).unwrap(), source));
         let malformed = |source_, error| Err(CreatorError::Malformed { source_, error });
+        let contradiction = || Err(CreatorError::Contradiction);
         let table: [(&[Claim<'_>], Result<Creator, CreatorError>); 9] = [
             (&[], Ok(Creator::Unknown)),
-            (&[(Header, A)], known(A, Header)),
-            (&[(Fixed, A), (Header, A)], known(A, Fixed)),
+            (&[header(A)], known(A, Source::Header)),
+            (&[fixed(A), header(A)], known(A, Source::Fixed)),
             (
-                &[(Header, "AAAAAAAA-0000-4000-8000-00000000000A"), (Path, A)],
-                known(A, Header),
+                &[header("AAAAAAAA-0000-4000-8000-00000000000A"), Path(A)],
+                known(A, Source::Header),
             ),
-            (&[(Fixed, A), (Header, B)], Err(CreatorError::Contradiction)),
+            (&[fixed(A), header(B)], contradiction()),
+            (&[header(A), header(B)], contradiction()),
             (
-                &[(Header, A), (Header, B)],
-                Err(CreatorError::Contradiction),
-            ),
-            (&[(Header, "")], malformed(Header, TenantIdError::Empty)),
-            (
-                &[(Fixed, A), (Path, "*")],
-                malformed(Path, TenantIdError::NotAGuid),
+                &[header("")],
+                malformed(Source::Header, TenantIdError::Empty),
             ),
             (
-                &[(Header, "common"), (Fixed, A)],
-                malformed(Header, TenantIdError::Alias),
+                &[fixed(A), Path("*")],
+                malformed(Source::Path, TenantIdError::NotAGuid),
+            ),
+            (
+                &[header("common"), fixed(A)],
+                malformed(Source::Header, TenantIdError::Alias),
             ),
         ];
         for (claims, expected) in table {
-            assert_eq!(resolve(claims.iter().copied()), expected, "{claims:?}");
+            assert_eq!(resolve(claims.iter().cloned()), expected, "{claims:?}");
         }
     }
 
     #[test]
+    fn a_verified_token_is_a_source_like_the_others() {
+        let bearer = || Claim::Bearer(verified(A));
+        let known = |source| Ok(Creator::Known(TenantId::parse(A).unwrap(), source));
+        assert_eq!(resolve([bearer()]), known(Source::Bearer));
+        assert_eq!(resolve([bearer(), header(A)]), known(Source::Bearer));
+        assert_eq!(resolve([header(A), bearer()]), known(Source::Header));
+        for other in [
+            header(B),
+            fixed(B),
+            Claim::Path(B),
+            Claim::Bearer(verified(B)),
+        ] {
+            assert_eq!(resolve([bearer(), other]), Err(CreatorError::Contradiction));
+        }
+        let empty = CreatorError::Malformed {
+            source_: Source::Header,
+            error: TenantIdError::Empty,
+        };
+        assert_eq!(resolve([bearer(), header("")]), Err(empty));
+    }
+
+    #[test]
     fn words_for_records() {
-        let creators = [Source::Fixed, Source::Header, Source::Path]
-            .map(|source| Creator::Known(TenantId::parse(A).unwrap(), source));
+        let sources = [Source::Bearer, Source::Fixed, Source::Header, Source::Path];
+        let creators = sources.map(|source| Creator::Known(TenantId::parse(A).unwrap(), source));
         let words = creators.map(Creator::source);
-        assert_eq!(words, ["fixed", "header", "path"]);
+        assert_eq!(words, ["bearer", "fixed", "header", "path"]);
         assert_eq!(Creator::Unknown.source(), "none");
         assert_eq!(
             creators[0].tenant().map(|tenant| tenant.to_string()),

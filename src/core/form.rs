@@ -76,19 +76,15 @@ const MOST: usize = 64;
 /// # Errors
 /// [`Malformed`]: not UTF-8, a broken escape, a parameter twice or in another spelling.
 pub fn token_request(body: &[u8]) -> Result<TokenRequest<'_>, Malformed> {
-    let text = std::str::from_utf8(body).map_err(|_| Malformed)?;
     let mut request = TokenRequest::default();
     let mut names: Vec<Cow<'_, str>> = Vec::with_capacity(16);
-    for pair in text.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let name = decode(name).ok_or(Malformed)?;
-        let value = decode(value).ok_or(Malformed)?;
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+    for pair in pairs(body)? {
+        let (name, value) = pair?;
         let respelled = |name: &str| {
             name.bytes().any(|b| b.is_ascii_uppercase())
                 && KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name))
         };
-        if name.is_empty() || !name.bytes().all(plain) || respelled(&name) {
+        if respelled(&name) {
             return Err(Malformed);
         }
         let repeated = names.iter().any(|seen| seen.eq_ignore_ascii_case(&name));
@@ -103,6 +99,79 @@ pub fn token_request(body: &[u8]) -> Result<TokenRequest<'_>, Malformed> {
         names.push(name);
     }
     Ok(request)
+}
+
+/// Why a field of a form cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldError {
+    /// The field stands twice, or in another spelling.
+    Field,
+    /// The form could be read in two ways, or not at all.
+    Form,
+}
+
+/// Reads one field of a form; none where the form does not name it.
+///
+/// # Errors
+/// [`FieldError`]. A `;`, at which some parsers split, makes a form that reads in two ways.
+pub fn field<'b>(body: &'b [u8], name: &str) -> Result<Option<Cow<'b, str>>, FieldError> {
+    let malformed = |Malformed| FieldError::Form;
+    if memchr::memchr(b';', body).is_some() {
+        return Err(FieldError::Form);
+    }
+    let (mut found, mut doubtful) = (None, false);
+    for (count, pair) in pairs(body).map_err(malformed)?.enumerate() {
+        let (named, value) = pair.map_err(malformed)?;
+        if count == MOST {
+            return Err(FieldError::Form);
+        }
+        if resembles(&named, name) {
+            doubtful |= named != name || found.replace(value).is_some();
+        }
+    }
+    if doubtful {
+        return Err(FieldError::Field);
+    }
+    Ok(found)
+}
+
+/// Whether some parser finds a parameter of this name in a query: a server may take it in place of
+/// what stands in the body or in a header.
+pub fn query_names(query: &str, name: &str) -> bool {
+    query.split(['&', ';', '?']).any(|pair| {
+        let named = pair.split('=').next().unwrap_or_default();
+        let named = named.replace('+', " ");
+        resembles(&percent_decode_str(&named).decode_utf8_lossy(), name)
+    })
+}
+
+/// Whether some parser takes one name for the other: it folds case, or `.` and spaces to `_`, or
+/// takes `name[0]` for an element of `name`.
+fn resembles(named: &str, name: &str) -> bool {
+    let plain = |name: &str| {
+        let name = name.trim().split(['[', '\0']).next().unwrap_or_default();
+        name.replace(['.', ' '], "_").to_lowercase()
+    };
+    plain(named) == plain(name)
+}
+
+/// A name and a value.
+type Pair<'b> = (Cow<'b, str>, Cow<'b, str>);
+
+/// The pairs of a form, decoded. Names are plain: letters, digits and `_-.`.
+fn pairs(body: &[u8]) -> Result<impl Iterator<Item = Result<Pair<'_>, Malformed>>, Malformed> {
+    let text = std::str::from_utf8(body).map_err(|_| Malformed)?;
+    let pairs = text.split('&').filter(|pair| !pair.is_empty());
+    Ok(pairs.map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = decode(name).ok_or(Malformed)?;
+        let value = decode(value).ok_or(Malformed)?;
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+        if name.is_empty() || !name.bytes().all(plain) {
+            return Err(Malformed);
+        }
+        Ok((name, value))
+    }))
 }
 
 #[cfg(test)]

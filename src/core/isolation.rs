@@ -45,7 +45,7 @@ use super::tenant::TenantId;
 use super::token::reply::MAX_TENANTS;
 
 pub use permit::Permit;
-pub use sign_in::{Outcome, SignIn, Undetermined};
+pub use sign_in::{Disagreement, Outcome, Presented, SignIn, Undetermined};
 
 /// What the operator settled for a provider and for the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

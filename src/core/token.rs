@@ -9,8 +9,11 @@
 pub mod issuer;
 mod json;
 pub mod jwt;
+pub mod keys;
+pub mod presented;
 pub mod reply;
 mod respelling;
+pub mod verified;
 
 use super::tenant::{TenantId, TenantIdError};
 use issuer::{Issuers, Match};
@@ -51,6 +54,18 @@ pub enum NotEntra {
     Opaque,
     /// A SAML assertion.
     Saml,
+}
+
+impl NotEntra {
+    /// The word for records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Encrypted => "encrypted",
+            Self::ForeignIssuer => "foreign",
+            Self::Opaque => "opaque",
+            Self::Saml => "saml",
+        }
+    }
 }
 
 /// Why a token that claims to be Entra's is not believed.

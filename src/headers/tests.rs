@@ -194,7 +194,7 @@ fn what_travels_to_the_provider() {
     headers.append("connection", HeaderValue::from_static("x-second"));
     headers.insert("x-second", HeaderValue::from_static("1"));
     let host = HeaderValue::from_static("login.example");
-    towards_provider(&mut headers, &host, &TRUST, Cookies::Strip);
+    towards_upstream(&mut headers, &host, &TRUST, Cookies::Strip);
     let expected = map(&[
         ("host", "login.example"),
         ("authorization", "Basic x"),
@@ -223,4 +223,25 @@ fn what_travels_to_the_client() {
     );
     towards_client(&mut with_cookies, Cookies::Relay);
     assert!(with_cookies.contains_key("set-cookie"));
+}
+
+#[test]
+fn what_a_client_lists_for_one_hop_is_gone_but_for_trust_headers() {
+    let listed = "Authorization, x-sign-in-token ,content-type,x-ms-client-tenant-id, host, ,";
+    let mut headers = HeaderMap::new();
+    for name in [
+        "authorization",
+        "x-sign-in-token",
+        "content-type",
+        "x-ms-client-tenant-id",
+    ] {
+        headers.insert(name, HeaderValue::from_static("v"));
+    }
+    headers.insert(HOST, HeaderValue::from_static("gw"));
+    headers.insert("x-kept", HeaderValue::from_static("v"));
+    headers.insert(CONNECTION, HeaderValue::from_static(listed));
+    end_to_end(&mut headers, &TRUST);
+    let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["host", "x-kept", "x-ms-client-tenant-id"]);
 }

@@ -1,12 +1,25 @@
+//! Tests of answers: the sentence, every form against its golden file, what the page escapes, and
+//! who gets which form.
+
+mod forms;
+mod page;
+mod sentence;
+mod style;
+
 use super::*;
-use crate::core::policy::Version;
+use crate::core::isolation::{Finding, Reason, Side, Undetermined, Verdict};
+use crate::core::policy::{Direction, Mode, Version};
 
 const A: &str = "aaaaaaaa-0000-4000-8000-00000000000a";
 const B: &str = "bbbbbbbb-0000-4000-8000-00000000000b";
 
+fn tenant(text: &str) -> TenantId {
+    TenantId::parse(text).unwrap()
+}
+
 fn side(tenant: &str, direction: Direction, finding: Finding) -> Side {
     Side {
-        tenant: TenantId::parse(tenant).unwrap(),
+        tenant: self::tenant(tenant),
         direction,
         finding,
         mode: Mode::Enforce,
@@ -14,74 +27,43 @@ fn side(tenant: &str, direction: Direction, finding: Finding) -> Side {
     }
 }
 
-/// A reason, the sides that block, creator and sign-in tenant, and the sentence that follows.
-type Row<'a> = (
-    Reason,
-    &'a [&'a Side],
-    Option<TenantId>,
-    Option<TenantId>,
-    String,
-);
-
-#[test]
-fn the_sentence_names_who_whereto_whose_policy_and_whom_to_ask() {
-    use Direction::{Inbound, Outbound};
-    let (a, b) = (TenantId::parse(A).unwrap(), TenantId::parse(B).unwrap());
-    let outbound = side(A, Outbound, Finding::NotListed);
-    let inbound = side(B, Inbound, Finding::NotListed);
-    let legacy = side(B, Inbound, Finding::BlocksWithoutClientTenant);
-    let table: [Row<'_>; 4] = [
-        (
-            Reason::OutboundBlock,
-            &[&outbound],
-            Some(a),
-            Some(b),
-            format!(
-                "The connection to the {B} tenant has failed authorization due to a tenant isolation \
-                 configuration: a connection of tenant {A} to tenant {B} is blocked by tenant \
-                 isolation, outbound by the policy of tenant {A}. Contact the administrator of \
-                 tenant {A} to be added to the allowlist."
-            ),
-        ),
-        (
-            Reason::BothBlock,
-            &[&outbound, &inbound],
-            Some(a),
-            Some(b),
-            format!(
-                "The connection to the {B} tenant has failed authorization due to a tenant isolation \
-                 configuration: a connection of tenant {A} to tenant {B} is blocked by tenant \
-                 isolation, outbound by the policy of tenant {A} and inbound by the policy of tenant \
-                 {B}. Contact the administrator of tenant {A} and of tenant {B} to be added to the \
-                 allowlist."
-            ),
-        ),
-        (
-            Reason::WithoutClientTenantBlocked,
-            &[&legacy],
-            None,
-            Some(b),
-            format!(
-                "The connection to the {B} tenant has failed authorization due to a tenant isolation \
-                 configuration: a connection without a client tenant id to tenant {B} is blocked by \
-                 tenant isolation, inbound by the policy of tenant {B} (connections without a client \
-                 tenant id). Contact the administrator of tenant {B} to be added to the allowlist."
-            ),
-        ),
-        (
-            Reason::NonEntra,
-            &[],
-            Some(a),
-            None,
-            "The connection has failed authorization due to a tenant isolation configuration: \
-             blocked by tenant isolation because the tenant of the account that signed in cannot be \
-             determined (non_entra). Contact the administrator of the gateway."
-                .to_owned(),
-        ),
-    ];
-    for (reason, sides, creator, sign_in, expected) in table {
-        assert_eq!(sentence(reason, sides, creator, sign_in), expected);
+fn blocked(reason: Reason, outbound: Option<Side>, inbound: Option<Side>) -> Decision {
+    Decision {
+        verdict: Verdict::Block,
+        reason,
+        outbound,
+        inbound,
     }
+}
+
+/// The same ids and the same moment in every answer.
+fn marks() -> Marks {
+    Marks {
+        decision_id: Uuid::from_u128(0x019a_a1f2_0000_7000_8000_0000_0000_00d1),
+        correlation_id: "cccccccc-0000-4000-8000-00000000000c".to_owned(),
+        timestamp: "2026-11-22 02:00:00Z".to_owned(),
+    }
+}
+
+/// A whole reply as text: status, headers by name, body.
+fn text_of(reply: Reply) -> String {
+    let mut headers: Vec<String> = reply
+        .headers()
+        .iter()
+        .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap()))
+        .collect();
+    headers.sort_unstable();
+    let status = reply.status().as_u16();
+    format!("{status}\n{}\n{}\n", headers.concat(), body_of(reply))
+}
+
+fn body_of(reply: Reply) -> String {
+    let mut body = std::pin::pin!(http_body_util::BodyExt::collect(reply.into_body()));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let std::task::Poll::Ready(Ok(body)) = body.as_mut().poll(&mut context) else {
+        panic!("a body that is whole is ready");
+    };
+    String::from_utf8(body.to_bytes().to_vec()).unwrap()
 }
 
 #[test]

@@ -57,6 +57,44 @@ fn a_good_configuration_is_summed_up_and_its_dangerous_choices_are_named() {
 }
 
 #[test]
+fn connection_routes_are_summed_up_with_where_their_tokens_come_from() {
+    let directory = tempfile::TempDir::new().unwrap();
+    fs::create_dir(directory.path().join("policies")).unwrap();
+    let config = root().join("tests/data/connections.toml");
+    fs::copy(config, directory.path().join("tidegate.toml")).unwrap();
+
+    let found = run(directory.path(), &["check"]);
+    golden("check-connection-routes.txt", &found.transcript());
+    let json = run(directory.path(), &["check", "--json"]);
+    assert_eq!((json.exit, json.stderr.as_str()), (0, ""));
+    golden("check-connection-routes.json", &json.stdout);
+}
+
+#[test]
+fn a_services_authorities_are_looked_at_as_a_providers_are() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    fs::create_dir(directory.path().join("policies")).unwrap();
+    // PEM around something that is no certificate.
+    write(
+        "ca.pem",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    );
+    let config = fs::read_to_string(root().join("tests/data/connections.toml")).unwrap();
+    write(
+        "tidegate.toml",
+        &config.replace(
+            "[services.connections]",
+            "[services.connections]\nca = \"ca.pem\"",
+        ),
+    );
+    let found = run(directory.path(), &["check"]);
+    assert_eq!(found.exit, 64, "{}", found.transcript());
+    let problem = "tidegate.toml: services.connections.ca: found ca.pem";
+    assert!(found.stderr.contains(problem), "{}", found.stderr);
+}
+
+#[test]
 fn a_key_that_belongs_to_another_certificate_is_a_problem() {
     let directory = tempfile::TempDir::new().unwrap();
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();

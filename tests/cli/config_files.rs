@@ -4,7 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use tempfile::TempDir;
-use tidegate::config::{self, Config, Connector, CreatorSource, RouteKind};
+use tidegate::config::{
+    self, Browsers, Config, Connection, Connector, Cookies, CreatorSource, ErrorFormat, Place,
+    Route, RouteKind,
+};
 use tidegate::core::isolation::{OnNotEntra, Provider};
 use tidegate::core::tenant::TenantId;
 
@@ -66,8 +69,12 @@ fn each_file_loads_and_passes_check() {
         names,
         [
             "azure-devops.toml",
+            "connections.toml",
+            "consent-redirect.toml",
             "gateway.toml",
+            "logic-apps.toml",
             "mock.toml",
+            "power-apps.toml",
             "sidecar.toml"
         ]
     );
@@ -131,9 +138,118 @@ fn azure_devops_is_no_entra_provider() {
 fn the_mock_is_reached_on_this_machine() {
     let config = load(&copy(), "mock.toml");
     for provider in config.providers() {
-        assert_eq!(provider.authority.host(), Some("localhost"));
-        assert!(provider.ca.is_some());
+        assert_eq!(provider.endpoint.authority.host(), Some("localhost"));
+        assert!(provider.endpoint.ca.is_some());
     }
+}
+
+/// Each connection route of a file.
+fn connections(config: &Config) -> Vec<(&Route, &Connection)> {
+    config
+        .routes
+        .iter()
+        .filter_map(|route| match &route.kind {
+            RouteKind::Connection(connection) => Some((&**route, connection)),
+            RouteKind::Discovery | RouteKind::Relay { .. } | RouteKind::Token => None,
+        })
+        .collect()
+}
+
+fn creator_is_the_bearer(route: &Route) -> bool {
+    matches!(&route.creator[..], [CreatorSource::Bearer { header, .. }] if header == "authorization")
+}
+
+#[test]
+fn logic_apps_connections_are_created_with_resource_managers_own_calls() {
+    let config = load(&copy(), "logic-apps.toml");
+    let connections = connections(&config);
+    let group = "/subscriptions/0b1f6471-1bf0-4dda-aec3-cb9272f09590/resourceGroups/My.Group_1";
+    let connection = format!("{group}/providers/Microsoft.Web/connections/office365-1");
+    let calls = [
+        ("POST", format!("{connection}/listConsentLinks"), false),
+        ("POST", format!("{connection}/confirmConsentCode"), true),
+        ("PUT", connection.clone(), true),
+    ];
+    assert_eq!(connections.len(), calls.len());
+    for ((route, own), (method, path, signed_in)) in connections.iter().zip(calls) {
+        assert!(route.path.matches(&path).is_some(), "{path}");
+        assert_eq!(own.methods, [method], "{path}");
+        assert_eq!(own.sign_in.is_empty(), !signed_in, "{path}");
+        assert_eq!(own.errors, ErrorFormat::Arm);
+        assert_eq!(
+            own.service.endpoint.authority,
+            "https://management.azure.com/"
+        );
+        assert!(creator_is_the_bearer(route));
+    }
+}
+
+#[test]
+fn power_apps_connections_are_given_accounts_with_the_api_hubs_own_calls() {
+    let config = load(&copy(), "power-apps.toml");
+    let connections = connections(&config);
+    let connection = "/providers/Microsoft.PowerApps/apis/shared_office365/connections/0a1b2c";
+    let calls = [
+        "getConsentLink",
+        "confirmConsentCode",
+        "createoboconnection",
+    ];
+    assert_eq!(connections.len(), calls.len());
+    for ((route, own), call) in connections.iter().zip(calls) {
+        assert!(
+            route
+                .path
+                .matches(&format!("{connection}/{call}"))
+                .is_some()
+        );
+        assert_eq!(own.methods, ["POST"]);
+        assert_eq!(own.errors, ErrorFormat::ApiHub);
+        let on_behalf = call == "createoboconnection";
+        assert_eq!(creator_is_the_bearer(route), !on_behalf, "{call}");
+        assert_eq!(own.sign_in.is_empty(), call == "getConsentLink");
+    }
+    let place = &connections[2].1.sign_in[0].place;
+    assert!(matches!(place, Place::Header(header) if header == "authorization"));
+}
+
+#[test]
+fn browsers_come_back_to_a_creator_that_they_cannot_choose() {
+    let config = load(&copy(), "consent-redirect.toml");
+    let own = CreatorSource::Fixed(TenantId::parse(CONTOSO).unwrap());
+    assert!(
+        config
+            .routes
+            .iter()
+            .all(|route| route.creator == [own.clone()])
+    );
+    let connections = connections(&config);
+    let [(route, redirect)] = connections[..] else {
+        panic!("one redirect");
+    };
+    assert!(
+        matches!(&redirect.sign_in[..], [source] if source.place == Place::Form("id_token".into()))
+    );
+    assert_eq!(
+        (redirect.browsers, route.cookies),
+        (Browsers::Page, Cookies::Relay)
+    );
+}
+
+#[test]
+fn a_service_of_ones_own_is_told_who_creates_and_who_signed_in() {
+    let config = load(&copy(), "connections.toml");
+    let connections = connections(&config);
+    let [(route, create)] = connections[..] else {
+        panic!("one route");
+    };
+    assert!(creator_is_the_bearer(route));
+    assert_eq!(create.service.tell.names().count(), 3);
+    let places: Vec<bool> = create
+        .sign_in
+        .iter()
+        .map(|source| matches!(source.place, Place::Json(_)))
+        .collect();
+    assert_eq!(places, [true, false]);
 }
 
 #[test]

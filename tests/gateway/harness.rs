@@ -13,7 +13,11 @@
 
 mod answer;
 mod bare;
+mod client;
+pub(crate) mod connections;
+mod creation;
 mod exchange;
+mod files;
 pub(crate) mod frames;
 mod gateway;
 mod golden;
@@ -28,6 +32,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use answer::Answer;
 pub(crate) use bare::{After, BareProvider};
+pub(crate) use creation::{Created, Creation};
 pub(crate) use exchange::{Exchange, Outcome};
 pub(crate) use gateway::Gateway;
 pub(crate) use golden::golden;

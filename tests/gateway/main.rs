@@ -12,13 +12,16 @@
     reason = "a test that panics has failed, in its helpers as well, and says what it skips"
 )]
 
+mod asgi;
 mod bad_input;
+mod connection;
 mod creator;
 mod discovery;
 mod harness;
 mod lifecycle;
 mod msal;
 mod oracle;
+mod python;
 mod reload;
 mod replies;
 mod rows;

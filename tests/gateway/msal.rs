@@ -1,9 +1,9 @@
 //! MSAL for Python as a real client: through discovery at the gateway, every grant, allowed and
 //! blocked; and the proof that the provider saw nobody but the gateway.
 //!
-//! Needs a Python with the package `msal` (`tests/msal/requirements.txt`), named in
-//! `TIDEGATE_TEST_PYTHON` unless `python3` has it. Without one these tests say so and pass, but for
-//! `TIDEGATE_TEST_REQUIRE=msal`. `tests/msal/client.py` drives MSAL; everything is judged here.
+//! Needs a Python with the package `msal`; without one these tests say so and pass, but for
+//! `TIDEGATE_TEST_REQUIRE=msal` (see `python.rs`). `tests/msal/client.py` drives MSAL; everything is
+//! judged here.
 
 mod client;
 mod stage;
@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use tidegate_mock::Request;
 
 use crate::harness::*;
-use client::{Called, Msal, marks, python, tell};
+use crate::python::tell;
+use client::{Called, Msal, marks, python};
 use stage::{Apart, App};
 
 /// Longest time from a policy's change to its effect.

@@ -10,17 +10,18 @@ use crate::oracle::{self, Sides};
 
 /// Policies, and what must happen under them: creator (none: a legacy connection), sign-in tenant,
 /// the sides that block (none: allowed).
-struct Situation {
-    name: &'static str,
-    policies: Vec<Policy>,
-    rows: Vec<(Option<&'static str>, &'static str, Sides<'static>)>,
+pub(crate) struct Situation {
+    pub(crate) name: &'static str,
+    pub(crate) policies: Vec<Policy>,
+    pub(crate) rows: Vec<(Option<&'static str>, &'static str, Sides<'static>)>,
 }
 
 const CONTOSO_OUT: (&str, &str) = (CONTOSO, "outbound");
 const CONTOSO_IN: (&str, &str) = (CONTOSO, "inbound");
 const FABRIKAM_IN: (&str, &str) = (FABRIKAM, "inbound");
 
-fn documented() -> Vec<Situation> {
+/// The documented table.
+pub(crate) fn documented() -> Vec<Situation> {
     let on = || Policy::on(CONTOSO);
     let (c, f) = (Some(CONTOSO), Some(FABRIKAM));
     let situation = |name, policies, rows| Situation {

@@ -1,10 +1,14 @@
 //! What a configuration without problems sets up, for people and as JSON.
 
+mod connection;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use http::Method;
 use serde::Serialize;
 
+use self::connection::Connection;
 use crate::config::{Config, Route, RouteKind, Warning};
 use crate::core::policy::{Isolation, Mode};
 
@@ -44,12 +48,15 @@ struct Row {
     provider: String,
     /// What a request is sent to.
     upstream: String,
-    /// The provider's path, where it is another than the gateway's.
+    /// The upstream's path, where it is another than the gateway's.
     #[serde(skip)]
     rewritten: Option<String>,
-    /// Of a relay route.
+    /// Of a relay or connection route.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     methods: Vec<String>,
+    /// Of a connection route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection: Option<Connection>,
 }
 
 impl Summary {
@@ -93,11 +100,14 @@ impl Summary {
 
 impl Row {
     fn of(route: &Route) -> Self {
-        let authority = route.provider.authority.to_string();
-        let methods = match &route.kind {
-            RouteKind::Relay { methods } => methods.iter().map(ToString::to_string).collect(),
-            RouteKind::Discovery | RouteKind::Token => Vec::new(),
+        let (methods, endpoint): (&[Method], _) = match &route.kind {
+            RouteKind::Connection(connection) => {
+                (&connection.methods, &connection.service.endpoint)
+            }
+            RouteKind::Relay { methods } => (methods, &route.provider.endpoint),
+            RouteKind::Discovery | RouteKind::Token => (&[], &route.provider.endpoint),
         };
+        let authority = endpoint.authority.to_string();
         Self {
             name: route.name.to_string(),
             kind: route.kind.as_str(),
@@ -106,14 +116,17 @@ impl Row {
             provider: route.provider.name.clone(),
             upstream: format!("{}{}", authority.trim_end_matches('/'), route.upstream_path),
             rewritten: (route.path != route.upstream_path).then(|| route.upstream_path.to_string()),
-            methods,
+            methods: methods.iter().map(ToString::to_string).collect(),
+            connection: Connection::of(route),
         }
     }
 
     fn cells(&self) -> [String; 5] {
         let host = self.host.clone().unwrap_or_else(|| "any".to_owned());
-        let rewritten = self.rewritten.iter().map(|path| format!(" as {path}"));
-        let provider = self.provider.clone() + &rewritten.collect::<String>();
+        let provider = match (&self.rewritten, &self.connection) {
+            (Some(path), None) => format!("{} as {path}", self.provider),
+            (_, Some(_)) | (None, _) => self.provider.clone(),
+        };
         [
             self.name.clone(),
             self.kind.to_owned(),
@@ -155,23 +168,8 @@ impl fmt::Display for Summary {
             "policies: {count} in {directory}; a tenant without one counts as {absent}\n"
         )?;
         self.table(f)?;
-        let mut relays = self
-            .routes
-            .iter()
-            .filter(|route| !route.methods.is_empty())
-            .peekable();
-        if relays.peek().is_some() {
-            writeln!(f, "\ndeclared to carry no tokens:")?;
-        }
-        for relay in relays {
-            writeln!(
-                f,
-                "  {} {} ({})",
-                relay.methods.join(", "),
-                relay.path,
-                relay.name
-            )?;
-        }
+        self.connections(f)?;
+        self.relays(f)?;
         if !self.warnings.is_empty() {
             writeln!(f)?;
         }
@@ -182,6 +180,40 @@ impl fmt::Display for Summary {
 }
 
 impl Summary {
+    fn connections(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.routes.iter().any(|row| row.connection.is_some()) {
+            writeln!(f, "\nconnections, decided before they are created:")?;
+        }
+        for row in &self.routes {
+            let Some(connection) = &row.connection else {
+                continue;
+            };
+            let (methods, destination) = (row.methods.join(", "), connection.destination());
+            write!(f, "  {}: {methods} to {destination}", row.name)?;
+            match &row.rewritten {
+                Some(path) => writeln!(f, " as {path}")?,
+                None => writeln!(f)?,
+            }
+            for (tenant, told) in connection.sources() {
+                writeln!(f, "    {tenant}: {told}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn relays(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_relay = |row: &&Row| !row.methods.is_empty() && row.connection.is_none();
+        let mut relays = self.routes.iter().filter(is_relay).peekable();
+        if relays.peek().is_some() {
+            writeln!(f, "\ndeclared to carry no tokens:")?;
+        }
+        for relay in relays {
+            let (methods, name) = (relay.methods.join(", "), &relay.name);
+            writeln!(f, "  {methods} {} ({name})", relay.path)?;
+        }
+        Ok(())
+    }
+
     fn table(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let titles = ["ROUTE", "KIND", "HOST", "PATH", "PROVIDER"].map(str::to_owned);
         let rows: Vec<[String; 5]> = std::iter::once(titles)

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use http::Uri;
 
-use super::file::{self, Pem};
 use super::network;
 use super::section::Section;
-use super::value::{self, NAME, Read, Wrong, choice};
-use crate::config::Provider;
+use super::server;
+use super::value::{self, KEY_TENANT, NAME, Read, Wrong, choice};
+use crate::config::{Endpoint, Provider};
 use crate::core::isolation::{self, OnNotEntra, OnUndetermined};
 use crate::core::token::issuer::{Cloud, Issuers};
 
@@ -19,6 +19,7 @@ const KEYS: &[&str] = &[
     "authority",
     "connect",
     "issuers",
+    "key_tenants",
     "ca",
     "insecure_plaintext",
     "non_entra",
@@ -77,18 +78,7 @@ fn provider(name: &str, section: &Section<'_>) -> Option<Provider> {
     }
     let kinds = choice(&[("entra", Kind::Entra), ("other", Kind::Other)]);
     let kind = section.require("kind", "\"entra\" or \"other\"", kinds);
-    let authority = section.read("authority", network::authority);
-    let plaintext = section.read_or("insecure_plaintext", false, value::bool);
-    if authority
-        .as_ref()
-        .is_some_and(|uri| uri.scheme_str() == Some("http"))
-        && !plaintext
-    {
-        let expected = "https://, or insecure_plaintext = true";
-        section.wrong("authority", Wrong::new("plain HTTP", expected));
-    }
-    let connect = section.read("connect", network::endpoint);
-    let ca = file::pem(section, "ca", Pem::Certificates);
+    let server = server::read(section);
     let undetermined = section.read_or(
         "undetermined",
         OnUndetermined::Block,
@@ -97,22 +87,25 @@ fn provider(name: &str, section: &Section<'_>) -> Option<Provider> {
             ("allow", OnUndetermined::Allow),
         ]),
     );
-    let (kind, authority, issuers) = match kind? {
-        Kind::Entra => entra(section, authority),
-        Kind::Other => other(section, authority),
+    let (kind, authority, issuers, key_tenants) = match kind? {
+        Kind::Entra => entra(section, server.authority),
+        Kind::Other => other(section, server.authority),
     }?;
     Some(Provider {
         name: name.to_owned(),
         kind,
-        authority,
-        connect,
-        ca,
+        endpoint: Endpoint {
+            authority,
+            connect: server.connect,
+            ca: server.ca,
+        },
+        key_tenants,
         issuers,
         undetermined,
     })
 }
 
-type Particulars = (isolation::Provider, Uri, Issuers);
+type Particulars = (isolation::Provider, Uri, Issuers, Vec<String>);
 
 fn entra(section: &Section<'_>, authority: Option<Uri>) -> Option<Particulars> {
     refuse(section, &["non_entra"], "other");
@@ -132,6 +125,7 @@ fn entra(section: &Section<'_>, authority: Option<Uri>) -> Option<Particulars> {
         isolation::Provider::Entra,
         authority.unwrap_or(default),
         issuers,
+        key_tenants(section),
     ))
 }
 
@@ -151,8 +145,24 @@ fn issuer(value: &toml::Value) -> Read<&str> {
     })
 }
 
+/// The tenants whose metadata names signing keys. `common` names them all, unless a tenant signs
+/// with keys of its own.
+fn key_tenants(section: &Section<'_>) -> Vec<String> {
+    section.not_empty("key_tenants", KEY_TENANT);
+    let mut tenants: Vec<String> = Vec::new();
+    for tenant in section
+        .list("key_tenants", value::key_tenant)
+        .unwrap_or_else(|| vec!["common".to_owned()])
+    {
+        if !tenants.contains(&tenant) {
+            tenants.push(tenant);
+        }
+    }
+    tenants
+}
+
 fn other(section: &Section<'_>, authority: Option<Uri>) -> Option<Particulars> {
-    refuse(section, &["cloud", "issuers"], "entra");
+    refuse(section, &["cloud", "issuers", "key_tenants"], "entra");
     let non_entra = section.read_or(
         "non_entra",
         OnNotEntra::Pass,
@@ -166,6 +176,7 @@ fn other(section: &Section<'_>, authority: Option<Uri>) -> Option<Particulars> {
         isolation::Provider::Other(non_entra),
         authority?,
         Issuers::default(),
+        Vec::new(),
     ))
 }
 

@@ -1,17 +1,22 @@
 //! `[[routes]]`: each on its own here, all of them beside each other in `routes/overlap.rs`.
 
+mod connection;
 mod creator;
+mod headers;
 mod overlap;
+mod paths;
+mod provider;
 
 use std::sync::Arc;
 
 use http::Method;
 use toml::Value;
 
+use super::header;
 use super::providers::Providers;
-use super::section::{Section, expected_name};
-use super::value::{self, NAME, Read, Wrong, choice};
-use crate::config::template::TENANT;
+use super::section::Section;
+use super::services::Services;
+use super::value::{self, AUDIENCE, NAME, Read, Wrong, choice};
 use crate::config::{
     Connector, Cookies, CreatorSource, Provider, Route, RouteKind, Template, Trust,
 };
@@ -20,27 +25,44 @@ const KEYS: &[&str] = &[
     "name",
     "kind",
     "provider",
+    "service",
     "host",
     "path",
     "upstream_path",
     "connector",
     "connector_header",
     "creator",
+    "sign_in",
     "cookies",
     "methods",
+    "errors",
+    "browsers",
 ];
 
-/// Where Entra keeps its metadata, versions 2.0 and 1.0.
-const DISCOVERY_PATHS: [&str; 2] = [
-    "/{tenant}/v2.0/.well-known/openid-configuration",
-    "/{tenant}/.well-known/openid-configuration",
-];
+/// What a route does, and what its kind has of its own.
+enum Kind {
+    Connection(connection::Draft),
+    Discovery,
+    Relay { methods: Vec<Method> },
+    Token,
+}
+
+impl Kind {
+    const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Connection(_) => "connection",
+            Self::Discovery => "discovery",
+            Self::Relay { .. } => "relay",
+            Self::Token => "token",
+        }
+    }
+}
 
 /// A route as far as it could be read: enough to hold it against the others.
 struct Draft<'a> {
     section: Section<'a>,
     name: Option<String>,
-    kind: RouteKind,
+    kind: Kind,
     provider: Option<Arc<Provider>>,
     host: Option<String>,
     /// The paths, each with the provider's. A discovery route that leaves its path to us has two.
@@ -54,6 +76,7 @@ struct Draft<'a> {
 pub(super) fn read(
     root: &Section<'_>,
     providers: &Providers<'_>,
+    services: &Services<'_>,
     trust: &Trust,
 ) -> Vec<Arc<Route>> {
     if !root.has("routes") {
@@ -62,9 +85,10 @@ pub(super) fn read(
     root.not_empty("routes", "at least one [[routes]]");
     let sections = root.sections("routes", KEYS);
     unique_names(&sections);
-    let draft = |section| draft(section, providers, trust);
+    let draft = |section| draft(section, providers, services, trust);
     let drafts: Vec<Draft<'_>> = sections.into_iter().filter_map(draft).collect();
     overlap::check(&drafts);
+    headers::check(services, &drafts);
     drafts.into_iter().flat_map(finish).map(Arc::new).collect()
 }
 
@@ -83,10 +107,15 @@ fn unique_names(sections: &[Section<'_>]) {
 }
 
 /// Reads one route; none if it does not say what kind it is, on which all else depends.
-fn draft<'a>(section: Section<'a>, providers: &Providers<'_>, trust: &Trust) -> Option<Draft<'a>> {
+fn draft<'a>(
+    section: Section<'a>,
+    providers: &Providers<'_>,
+    services: &Services<'_>,
+    trust: &Trust,
+) -> Option<Draft<'a>> {
     let name = section.require("name", NAME, value::name);
-    let kind = kind(&section);
-    let provider = provider(&section, providers);
+    let kind = kind(&section, services);
+    let provider = provider::own(&section, providers);
     // A wrong host still tells routes apart; that it is wrong is noted.
     let host = section.read("host", value::host);
     let host = host.or_else(|| section.text("host").map(str::to_owned));
@@ -96,9 +125,18 @@ fn draft<'a>(section: Section<'a>, providers: &Providers<'_>, trust: &Trust) -> 
         Cookies::Strip,
         choice(&[("strip", Cookies::Strip), ("relay", Cookies::Relay)]),
     );
-    let kind = kind?;
-    let paths = paths(&section, &kind);
-    let creator = creator::read(&section, &kind, &paths, trust);
+    let mut kind = kind?;
+    let paths = paths::read(&section, &kind);
+    let known = creator::Known {
+        own: provider.as_ref(),
+        providers,
+        trust,
+    };
+    let creator = creator::read(&section, &kind, &paths, &known);
+    if let Kind::Connection(connection) = &mut kind {
+        connection.read_sign_in(&section, &creator);
+        connection.verifiers = provider::verifiers(provider.as_ref(), providers);
+    }
     Some(Draft {
         section,
         name,
@@ -112,13 +150,20 @@ fn draft<'a>(section: Section<'a>, providers: &Providers<'_>, trust: &Trust) -> 
     })
 }
 
+/// The route itself, once for each of its paths; none if something about it is wrong.
 fn finish(draft: Draft<'_>) -> Vec<Route> {
-    let (Some(name), Some(provider)) = (draft.name, draft.provider) else {
+    let kind = match draft.kind {
+        Kind::Connection(connection) => connection.finish().map(RouteKind::Connection),
+        Kind::Discovery => Some(RouteKind::Discovery),
+        Kind::Relay { methods } => Some(RouteKind::Relay { methods }),
+        Kind::Token => Some(RouteKind::Token),
+    };
+    let (Some(name), Some(provider), Some(kind)) = (draft.name, draft.provider, kind) else {
         return Vec::new();
     };
     let route = |(path, upstream_path)| Route {
         name: name.as_str().into(),
-        kind: draft.kind.clone(),
+        kind: kind.clone(),
         provider: Arc::clone(&provider),
         host: draft.host.clone(),
         path,
@@ -130,52 +175,44 @@ fn finish(draft: Draft<'_>) -> Vec<Route> {
     draft.paths.into_iter().map(route).collect()
 }
 
-fn kind(section: &Section<'_>) -> Option<RouteKind> {
-    let methods = || {
-        section.not_empty("methods", METHOD);
-        section
-            .list("methods", method)
-            .unwrap_or_else(|| vec![Method::GET])
-    };
-    let expected = "\"token\", \"discovery\" or \"relay\"";
+fn kind(section: &Section<'_>, services: &Services<'_>) -> Option<Kind> {
+    let expected = "\"token\", \"connection\", \"discovery\" or \"relay\"";
     let kind = section.require("kind", expected, |value| {
         value::parsed(value, expected, |text| match text {
-            "token" => Some(RouteKind::Token),
-            "discovery" => Some(RouteKind::Discovery),
-            "relay" => Some(RouteKind::Relay {
+            "token" => Some(Kind::Token),
+            "connection" => Some(Kind::Connection(connection::Draft::default())),
+            "discovery" => Some(Kind::Discovery),
+            "relay" => Some(Kind::Relay {
                 methods: Vec::new(),
             }),
             _ => None,
         })
     })?;
+    if !matches!(kind, Kind::Connection(_)) {
+        connection::KEYS
+            .iter()
+            .for_each(|key| only(section, key, "connection routes"));
+    }
     match kind {
-        RouteKind::Discovery | RouteKind::Token => {
-            only(section, "methods", "relay");
+        Kind::Connection(_) => Some(Kind::Connection(connection::read(section, services))),
+        Kind::Discovery | Kind::Token => {
+            only(section, "methods", "relay and connection routes");
             Some(kind)
         }
-        RouteKind::Relay { .. } => Some(RouteKind::Relay {
-            methods: with_head(methods()),
-        }),
+        Kind::Relay { .. } => {
+            section.not_empty("methods", METHOD);
+            let methods = section.list("methods", method);
+            let methods = methods.unwrap_or_else(|| vec![Method::GET]);
+            Some(Kind::Relay {
+                methods: with_head(methods),
+            })
+        }
     }
-}
-
-fn provider(section: &Section<'_>, providers: &Providers<'_>) -> Option<Arc<Provider>> {
-    let expected = "the name of a provider";
-    let name = section.require("provider", expected, |value| {
-        value::parsed(value, expected, Some)
-    })?;
-    let Some(provider) = providers.get(name) else {
-        let expected = expected_name(name, providers.keys().copied());
-        let found = format!("{name:?}, and there is no [providers.{name}]");
-        section.wrong("provider", Wrong::new(found, expected));
-        return None;
-    };
-    provider.clone()
 }
 
 fn connector(section: &Section<'_>) -> Connector {
     let fixed = section.read("connector", value::label);
-    let header = section.read("connector_header", value::header);
+    let header = section.read("connector_header", header::plain);
     if section.has("connector") && section.has("connector_header") {
         let found = "connector and connector_header";
         section.wrong("connector_header", Wrong::new(found, "one of them"));
@@ -185,47 +222,6 @@ fn connector(section: &Section<'_>) -> Connector {
         (None, Some(header)) => Connector::Header(header),
         (None, None) => Connector::None,
     }
-}
-
-/// The route's paths, each with the provider's.
-fn paths(section: &Section<'_>, kind: &RouteKind) -> Vec<(Template, Template)> {
-    let known = "{tenant} in lower case";
-    if *kind == RouteKind::Discovery && !section.has("path") {
-        if section.has("upstream_path") {
-            section.wrong("path", Wrong::new("upstream_path alone", "path as well"));
-        }
-        let parse = |text| {
-            Template::parse(text)
-                .ok()
-                .map(|path: Template| (path.clone(), path))
-        };
-        return DISCOVERY_PATHS.into_iter().filter_map(parse).collect();
-    }
-    let path = section.require(
-        "path",
-        "a path like \"/{tenant}/oauth2/token\"",
-        value::template,
-    );
-    let upstream_path = section.read("upstream_path", value::template);
-    let Some(path) = path else { return Vec::new() };
-    for name in path
-        .names()
-        .filter(|name| *name != TENANT && name.eq_ignore_ascii_case(TENANT))
-    {
-        section.wrong("path", Wrong::new(format!("{{{name}}}"), known));
-    }
-    let upstream_path = upstream_path.unwrap_or_else(|| path.clone());
-    for name in upstream_path
-        .names()
-        .filter(|name| !path.names().any(|known| known == *name))
-    {
-        let found = format!("{{{name}}}, which path does not have");
-        section.wrong(
-            "upstream_path",
-            Wrong::new(found, "names that stand in path"),
-        );
-    }
-    vec![(path, upstream_path)]
 }
 
 const METHOD: &str = "methods like \"GET\" or \"POST\", in upper case; not TRACE or CONNECT";
@@ -245,6 +241,17 @@ fn method(value: &Value) -> Read<Method> {
     })
 }
 
+/// What `aud` of a token must be, which must be said.
+fn audience(section: &Section<'_>) -> Vec<String> {
+    if !section.has("audience") {
+        section.wrong("audience", Wrong::new("nothing", AUDIENCE));
+    }
+    section.not_empty("audience", AUDIENCE);
+    section
+        .one_or_list("audience", value::audience)
+        .unwrap_or_default()
+}
+
 /// Whoever may GET may ask for the headers alone.
 fn with_head(mut methods: Vec<Method>) -> Vec<Method> {
     if methods.contains(&Method::GET) && !methods.contains(&Method::HEAD) {
@@ -253,10 +260,10 @@ fn with_head(mut methods: Vec<Method>) -> Vec<Method> {
     methods
 }
 
-/// Reports a key that only means something on another kind of route.
+/// Reports a key that only means something elsewhere.
 fn only(section: &Section<'_>, key: &str, kind: &str) {
     if section.has(key) {
-        let found = format!("a key of {kind} routes");
+        let found = format!("a key of {kind}");
         section.wrong(key, Wrong::new(found, "no such key here"));
     }
 }

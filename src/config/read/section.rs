@@ -177,6 +177,18 @@ impl<'a> Section<'a> {
         Some(array.iter().enumerate().filter_map(element).collect())
     }
 
+    /// Reads a list of texts, or one text alone.
+    pub(super) fn one_or_list<T>(
+        &self,
+        key: &str,
+        read: impl Fn(&'a Value) -> Read<T>,
+    ) -> Option<Vec<T>> {
+        match self.text(key) {
+            Some(_) => self.read(key, read).map(|one| vec![one]),
+            None => self.list(key, read),
+        }
+    }
+
     /// Notes a problem if the array under a key is there and empty.
     pub(super) fn not_empty(&self, key: &str, expected: &str) {
         let array = self

@@ -1,5 +1,6 @@
 //! What a good file becomes, and that a bad one is told of everything at once.
 
+mod connection;
 mod problems;
 
 use std::net::SocketAddr;
@@ -138,7 +139,7 @@ fn what_is_not_said_has_the_documented_default() {
     assert_eq!(token.provider.kind, Provider::Entra);
     assert_eq!(token.provider.undetermined, OnUndetermined::Block);
     assert_eq!(
-        token.provider.authority,
+        token.provider.endpoint.authority,
         "https://login.microsoftonline.com/"
     );
 }
@@ -220,7 +221,7 @@ fn everything_can_be_said() {
     assert_eq!(devops.provider.kind, Provider::Other(OnNotEntra::Block));
     assert_eq!(devops.provider.undetermined, OnUndetermined::Allow);
     assert_eq!(
-        devops.provider.connect,
+        devops.provider.endpoint.connect,
         Some(("2001:db8::4".to_owned(), 443))
     );
     assert_eq!(devops.host.as_deref(), Some("login.example"));

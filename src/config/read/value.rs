@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use http::HeaderName;
 use jiff::SignedDuration;
 use toml::{Table, Value};
 
 use crate::config::Template;
 use crate::core::tenant::TenantId;
+use crate::core::token::presented::Pointer;
 
 /// What stands there, and what should.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub(super) fn describe(value: &Value) -> String {
     }
 }
 
-fn wrong(value: &Value, expected: impl fmt::Display) -> Wrong {
+pub(super) fn wrong(value: &Value, expected: impl fmt::Display) -> Wrong {
     Wrong::new(describe(value), expected.to_string())
 }
 
@@ -115,9 +115,29 @@ pub(super) fn duration(value: &Value) -> Read<Duration> {
     const LONGEST: Duration = Duration::from_secs(3600);
     let expected = "a duration like \"10s\" or \"1m 30s\", above zero and at most one hour";
     parsed(value, expected, |text| {
-        let span = Duration::try_from(text.parse::<SignedDuration>().ok()?).ok()?;
-        (!span.is_zero() && span <= LONGEST).then_some(span)
+        time(text).filter(|span| !span.is_zero() && *span <= LONGEST)
     })
+}
+
+/// A time span within bounds, both included.
+pub(super) fn span(least: Duration, most: Duration) -> impl Fn(&Value) -> Read<Duration> {
+    move |value| {
+        let (least_text, most_text) = (written(least), written(most));
+        let expected =
+            format!("a duration like \"10s\" or \"1h 30m\", from {least_text} to {most_text}");
+        parsed(value, &expected, |text| {
+            time(text).filter(|span| (least..=most).contains(span))
+        })
+    }
+}
+
+fn time(text: &str) -> Option<Duration> {
+    Duration::try_from(text.parse::<SignedDuration>().ok()?).ok()
+}
+
+/// A time span as it is written in the file.
+pub(super) fn written(span: Duration) -> String {
+    SignedDuration::try_from(span).map_or_else(|_| format!("{span:?}"), |span| format!("{span:#}"))
 }
 
 pub(super) fn address(value: &Value) -> Read<SocketAddr> {
@@ -177,37 +197,44 @@ pub(super) fn tenant(value: &Value) -> Read<TenantId> {
     TenantId::parse(text).map_err(|_| wrong(value, expected))
 }
 
-/// Headers that carry credentials, steer the connection or frame the message. None of them can
-/// name a creator or a connector.
-const RESERVED_HEADERS: [&str; 20] = [
-    "authorization",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "dpop",
-    "expect",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "set-cookie",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "www-authenticate",
-];
+/// What `aud` of a token may be.
+pub(super) const AUDIENCE: &str =
+    "what a token's aud must be, word for word, like \"api://platform\"; one or a list";
 
-pub(super) fn header(value: &Value) -> Read<HeaderName> {
-    let expected = "a header's name like \"x-ms-client-tenant-id\", and none that carries \
-                    credentials or belongs to HTTP itself";
-    parsed(value, expected, |text| {
-        let name: HeaderName = text.parse().ok()?;
-        (!RESERVED_HEADERS.contains(&name.as_str())).then_some(name)
+pub(super) fn audience(value: &Value) -> Read<String> {
+    parsed(value, AUDIENCE, |text| {
+        let exact = (1..=1024).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        exact.then(|| text.to_owned())
+    })
+}
+
+/// A field of a form.
+pub(super) fn field(value: &Value) -> Read<String> {
+    parsed(value, "a field's name like \"id_token\"", |text| {
+        is_name(text).then(|| text.to_owned())
+    })
+}
+
+/// A JSON Pointer.
+pub(super) fn pointer(value: &Value) -> Read<Pointer> {
+    let expected = "a JSON Pointer like \"/properties/token\"";
+    let text = value.as_str().ok_or_else(|| wrong(value, expected))?;
+    let found = |why| format!("{}, and {why}", describe(value));
+    Pointer::parse(text).map_err(|why| Wrong::new(found(why), expected))
+}
+
+/// A tenant whose OpenID metadata names signing keys.
+pub(super) const KEY_TENANT: &str =
+    "\"common\", \"organizations\", \"consumers\", a tenant id or a domain";
+
+pub(super) fn key_tenant(value: &Value) -> Read<String> {
+    const WORDS: [&str; 3] = ["common", "consumers", "organizations"];
+    parsed(value, KEY_TENANT, |text| match TenantId::parse(text) {
+        Ok(tenant) => Some(tenant.to_string()),
+        Err(_) => {
+            let domain = text.contains('.') && is_host(text);
+            (domain || WORDS.contains(&text)).then(|| text.to_owned())
+        }
     })
 }
 

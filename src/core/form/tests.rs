@@ -126,3 +126,112 @@ proptest! {
         let _ = decode(&String::from_utf8_lossy(&bytes));
     }
 }
+
+fn token(body: &str) -> Result<Option<String>, FieldError> {
+    field(body.as_bytes(), "id_token").map(|text| text.map(Cow::into_owned))
+}
+
+#[test]
+fn a_field_is_read_once_and_under_its_own_name() {
+    for (body, expected) in [
+        ("", None),
+        ("code=x&state=y", None),
+        ("code=x&id_token=a.b.c&state=y", Some("a.b.c")),
+        ("id%5Ftoken=a%2eb.c", Some("a.b.c")),
+        ("id_token=", Some("")),
+        ("id_token", Some("")),
+        ("state=x&state=y&STATE=z&id_token=a", Some("a")),
+        (
+            "my_id_token=b&id_token_2=c&id-token=d&id_token=a",
+            Some("a"),
+        ),
+    ] {
+        assert_eq!(token(body), Ok(expected.map(str::to_owned)), "{body}");
+    }
+    for body in [
+        "id_token=a&id_token=a",
+        "id_token=a&id_token=b",
+        "id_token=a&id_token",
+        "id_token=a&id%5ftoken=b",
+        "id_token=a&ID_TOKEN=b",
+        "ID_TOKEN=a",
+        "Id_Token=a&id_token=b",
+        "id.token=a",
+        "id_token=a&id.token=b",
+    ] {
+        assert_eq!(token(body), Err(FieldError::Field), "{body}");
+    }
+    for body in [
+        "id+token=a",
+        "id_token%5B%5D=a",
+        "id_token[]=a&id_token=b",
+        "id_token[0]=a",
+        "id_token%00=a",
+        "+id_token=a",
+        "x=1;id_token=b&id_token=a",
+        "id_token=a&x=%",
+        "id_token=a&%ff=1",
+        "id_token=%ff",
+        "=a&id_token=b",
+    ] {
+        assert_eq!(token(body), Err(FieldError::Form), "{body}");
+    }
+    assert_eq!(field(b"id_token=\xff", "id_token"), Err(FieldError::Form));
+    let many = |count: usize| "a=1&".repeat(count) + "id_token=t";
+    assert_eq!(token(&many(63)), Ok(Some("t".to_owned())));
+    assert_eq!(token(&many(64)), Err(FieldError::Form));
+}
+
+#[test]
+fn a_query_names_a_parameter_in_any_spelling() {
+    let named = |query| query_names(query, "access_token");
+    for query in [
+        "access_token=x",
+        "a=1&access_token=x",
+        "access_token",
+        "ACCESS_TOKEN=x",
+        "%61ccess%5ftoken=x",
+        "a=1;access_token=x",
+        "a=1?access_token=x",
+        "access_token[]=x",
+        "access_token%5B0%5D=x",
+        "access.token=x",
+        "access%2etoken=x",
+        "access+token=x",
+        "+access_token=x",
+        "access_token%00=x",
+    ] {
+        assert!(named(query), "{query}");
+    }
+    for query in [
+        "",
+        "a=access_token",
+        "access_tokens=x",
+        "my_access_token=x",
+        "accesstoken=x",
+        "%ff=1",
+    ] {
+        assert!(!named(query), "{query}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_field_is_what_a_usual_parser_finds(body in "([a-c]{0,2}(=[a-c%+.]{0,3})?&?){0,5}") {
+        if let Ok(found) = field(body.as_bytes(), "a") {
+            let theirs: Vec<String> = body
+                .split('&')
+                .filter_map(|pair| match pair.split_once('=') {
+                    Some(("a", value)) => Some(value.replace('+', " ")),
+                    None if pair == "a" => Some(String::new()),
+                    _ => None,
+                })
+                .collect();
+            let theirs: Vec<String> = theirs
+                .iter()
+                .map(|value| percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned())
+                .collect();
+            prop_assert_eq!(theirs, Vec::from_iter(found.map(Cow::into_owned)));
+        }
+    }
+}

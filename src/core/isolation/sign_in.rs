@@ -1,10 +1,11 @@
-//! Whom a reply signs in: all its tokens in one word, for rules 6 and 7.
+//! Whom a reply or a request signs in: all its tokens in one word, for rules 6 and 7.
 //!
 //! Invariant: a tenant is named only if every token that names one names the same, and nothing
 //! beside it is suspect.
 
 use super::super::tenant::TenantId;
 use super::super::token::reply::Tokens;
+use super::super::token::verified::Verified;
 use super::super::token::{NotEntra, Untrusted};
 use super::Provider;
 
@@ -79,6 +80,16 @@ impl SignIn {
     }
 }
 
+impl SignIn {
+    /// The tenant, where one is settled.
+    pub const fn tenant(&self) -> Option<TenantId> {
+        match self {
+            Self::Entra(tenant) => Some(*tenant),
+            Self::NoToken | Self::NotEntra | Self::Undetermined(..) => None,
+        }
+    }
+}
+
 impl Undetermined {
     /// The word.
     pub const fn as_str(self) -> &'static str {
@@ -97,3 +108,52 @@ impl Undetermined {
         }
     }
 }
+
+/// Whom the tokens of a request sign in: verified, or known not to be Entra's, or none at all at a
+/// step where nobody has signed in yet.
+#[derive(Clone, Debug)]
+pub enum Presented {
+    /// The route is for a step before anybody signs in.
+    Nobody,
+    /// Not Entra's, on a route whose provider is declared so.
+    NotEntra(NotEntra),
+    /// Verified; of several tokens that agree, the first.
+    Verified(Verified),
+}
+
+impl Presented {
+    /// Takes what each token of a request presents; the first is kept. None: no token.
+    ///
+    /// # Errors
+    /// They name different tenants, or only some name one.
+    pub fn agreeing(tokens: Vec<Self>) -> Result<Option<Self>, Disagreement> {
+        let mut tokens = tokens.into_iter();
+        let first = tokens.next();
+        if tokens.all(|token| first.as_ref().is_some_and(|first| first.agrees(&token))) {
+            Ok(first)
+        } else {
+            Err(Disagreement)
+        }
+    }
+
+    fn agrees(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Verified(one), Self::Verified(other)) => one.tenant() == other.tenant(),
+            (Self::NotEntra(_), Self::NotEntra(_)) | (Self::Nobody, Self::Nobody) => true,
+            (Self::Nobody | Self::NotEntra(_) | Self::Verified(_), _) => false,
+        }
+    }
+
+    /// The same in the rule's words.
+    pub fn sign_in(&self) -> SignIn {
+        match self {
+            Self::Nobody => SignIn::NoToken,
+            Self::NotEntra(_) => SignIn::NotEntra,
+            Self::Verified(token) => SignIn::Entra(token.tenant()),
+        }
+    }
+}
+
+/// Sign-in tokens in one request that do not sign in the same account's tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disagreement;

@@ -1,8 +1,9 @@
 //! Tests of the rule: tables in the order of the module's rules, the whole truth table against an
-//! oracle of its own, what becomes of replies, and properties.
+//! oracle of its own, what becomes of replies and of what requests present, and properties.
 
 mod modes;
 mod oracle;
+mod presented;
 mod properties;
 mod replies;
 mod rule;

@@ -6,7 +6,66 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess};
+use serde_json::value::RawValue;
+
+/// Reads a text that is one JSON object and nothing else.
+pub(super) fn object<'a, V: de::Visitor<'a>>(text: &'a str, visitor: V) -> Option<V::Value> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = reader.deserialize_map(visitor).ok()?;
+    reader.end().ok()?;
+    Some(value)
+}
+
+/// The members of an object that go by these names, each as it is written. None unless the text is
+/// one object in which no member is named twice, compared without case, and none of the wanted
+/// ones is spelled in another case.
+pub(super) fn members<'a, const N: usize>(
+    text: &'a str,
+    wanted: &[&str; N],
+) -> Option<[Option<&'a RawValue>; N]> {
+    object(text, Members(wanted))
+}
+
+/// A member's value as a string.
+pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+    let Text(text) = serde_json::from_str(value.get()).ok()?;
+    Some(text)
+}
+
+/// A member's value as a whole number, written as one.
+pub(super) fn whole(value: &RawValue) -> Option<i64> {
+    serde_json::from_str(value.get()).ok()
+}
+
+struct Members<'w, const N: usize>(&'w [&'w str; N]);
+
+impl<'de, const N: usize> de::Visitor<'de> for Members<'_, N> {
+    type Value = [Option<&'de RawValue>; N];
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let (mut names, mut found) = (Names::default(), [None; N]);
+        while let Some(Text(name)) = map.next_key()? {
+            let mut places = self.0.iter().zip(&mut found);
+            if let Some((_, found)) = places.find(|(wanted, _)| **wanted == name) {
+                *found = Some(map.next_value()?);
+                names.insert(name)?;
+                continue;
+            }
+            let name = folded(name);
+            if self.0.iter().any(|it| it.eq_ignore_ascii_case(&name)) {
+                return Err(de::Error::custom("a member in another case"));
+            }
+            map.next_value::<IgnoredAny>()?;
+            names.insert(name)?;
+        }
+        Ok(found)
+    }
+}
 
 /// The names seen so far in one object, compared without case: a parser that folds case (some
 /// clients') must not see another member than we do.

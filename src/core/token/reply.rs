@@ -60,15 +60,18 @@ impl Tokens {
         self.tenants.is_empty() && self.not_entra.is_none() && self.untrusted.is_none()
     }
 
+    /// Whether any is Entra's, or stands where tokens stand. In a page, a cookie or a redirect the
+    /// rest may be a server's own: a signed `state`.
+    pub fn are_about_sign_in(&self) -> bool {
+        self.in_token_field || !self.tenants.is_empty() || self.untrusted.is_some()
+    }
+
     /// The most telling kind of token found; for records.
     pub fn kind(&self) -> &'static str {
         match (self.tenants.is_empty(), self.untrusted, self.not_entra) {
             (_, Some(_), _) => "untrusted",
             (false, None, _) => "entra",
-            (true, None, Some(NotEntra::Encrypted)) => "encrypted",
-            (true, None, Some(NotEntra::ForeignIssuer)) => "foreign",
-            (true, None, Some(NotEntra::Opaque)) => "opaque",
-            (true, None, Some(NotEntra::Saml)) => "saml",
+            (true, None, Some(kind)) => kind.as_str(),
             (true, None, None) => "none",
         }
     }
@@ -189,14 +192,47 @@ pub fn inspect<'a>(
     aside: impl IntoIterator<Item = &'a str>,
     issuers: &Issuers,
 ) -> Result<Tokens, Unreadable> {
+    inspect_as(Top::Object, body, aside, issuers)
+}
+
+/// The same for a server whose replies are not token replies, and so may be a list.
+///
+/// # Errors
+/// As [`inspect`]; JSON after a byte order mark and UTF-16 are not read by everybody.
+pub fn inspect_any<'a>(
+    body: &[u8],
+    aside: impl IntoIterator<Item = &'a str>,
+    issuers: &Issuers,
+) -> Result<Tokens, Unreadable> {
+    let marked = body.strip_prefix(b"\xef\xbb\xbf");
+    match marked.unwrap_or(body).trim_ascii_start() {
+        [b'{' | b'[', ..] if marked.is_some() => Err(Unreadable::Json),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..] => Err(Unreadable::Json),
+        _ => inspect_as(Top::ObjectOrList, body, aside, issuers),
+    }
+}
+
+/// What a JSON text may be as a whole.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Top {
+    Object,
+    ObjectOrList,
+}
+
+fn inspect_as<'a>(
+    top: Top,
+    body: &[u8],
+    aside: impl IntoIterator<Item = &'a str>,
+    issuers: &Issuers,
+) -> Result<Tokens, Unreadable> {
     let mut collector = Collector {
         issuers,
         tokens: Tokens::default(),
     };
-    match body.iter().find(|byte| !b" \t\r\n".contains(byte)) {
-        None => {}
-        Some(b'{') => read_json(body, &mut collector)?,
-        Some(_) => read_form(body, &mut collector)?,
+    match (body.iter().find(|byte| !b" \t\r\n".contains(byte)), top) {
+        (None, _) => {}
+        (Some(b'{'), _) | (Some(b'['), Top::ObjectOrList) => read_json(body, top, &mut collector)?,
+        (Some(_), _) => read_form(body, &mut collector)?,
     }
     for text in aside {
         collector.text(None, text);
@@ -215,13 +251,13 @@ pub fn inspect_text(text: &str, issuers: &Issuers) -> Tokens {
     collector.tokens
 }
 
-fn read_json(body: &[u8], collector: &mut Collector<'_>) -> Result<(), Unreadable> {
+fn read_json(body: &[u8], top: Top, collector: &mut Collector<'_>) -> Result<(), Unreadable> {
     let text = std::str::from_utf8(body).map_err(|_| Unreadable::Json)?;
     let mut reader = serde_json::Deserializer::from_str(text);
     let walk = Walk {
         collector,
         field: None,
-        depth: 0,
+        depth: usize::from(top == Top::ObjectOrList),
     };
     walk.deserialize(&mut reader)
         .map_err(|_| Unreadable::Json)?;

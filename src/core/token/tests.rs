@@ -16,7 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::super::isolation::{OnNotEntra, Outcome, Provider, SignIn, Undetermined};
 use super::super::tenant::TenantId;
 use super::issuer::{Cloud, Issuers};
-use super::reply::{Tokens, Unreadable, inspect};
+use super::reply::{Tokens, Unreadable, inspect, inspect_any};
 use super::{Class, NotEntra, Untrusted, classify};
 
 /// The isolated creator's tenant in most cases.

@@ -114,15 +114,9 @@ impl<'w> Exchange<'w> {
 
     /// Sends it and waits for its audit record.
     pub(crate) async fn send(self) -> Outcome {
-        let (world, secrets) = (self.world, self.world.secrets.clone());
+        let world = self.world;
         let answer = self.send_unrecorded().await;
-        let record = world.next_record().await;
-        assert_eq!(record["status"], answer.status, "{record}");
-        Outcome {
-            answer,
-            record,
-            secrets,
-        }
+        Outcome::new(world, answer, world.next_record().await)
     }
 
     /// Sends something that is no exchange: it leaves no record.
@@ -163,6 +157,15 @@ impl<'w> Exchange<'w> {
 }
 
 impl Outcome {
+    pub(super) fn new(world: &World, answer: Answer, record: Value) -> Self {
+        assert_eq!(record["status"], answer.status, "{record}");
+        Self {
+            answer,
+            record,
+            secrets: world.secrets.clone(),
+        }
+    }
+
     /// The tokens came through, and the record says why.
     pub(crate) fn allowed(&self, reason: &str) -> &Self {
         self.decided("allow", reason);

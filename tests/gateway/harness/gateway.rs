@@ -43,8 +43,25 @@ impl Gateway {
         }
     }
 
-    /// Starts `tidegate serve`; it may refuse.
+    /// Starts `tidegate serve` and waits until it is ready; it may refuse.
     pub(crate) async fn try_start(config: &Path) -> Result<Self, Failed> {
+        let gateway = Self::try_spawn(config).await?;
+        until("ready", async || {
+            (gateway.get("/readyz").await.0 == 200).then_some(())
+        })
+        .await;
+        Ok(gateway)
+    }
+
+    /// Starts `tidegate serve` and waits until it listens.
+    pub(crate) async fn spawn(config: &Path) -> Self {
+        match Self::try_spawn(config).await {
+            Ok(gateway) => gateway,
+            Err(failed) => panic!("exit {}:\n{}", failed.exit, failed.stderr),
+        }
+    }
+
+    async fn try_spawn(config: &Path) -> Result<Self, Failed> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
             .args(["serve", "--config"])
             .arg(config)
@@ -69,19 +86,14 @@ impl Gateway {
                 stderr: log.text(),
             });
         };
-        let gateway = Self {
+        Ok(Self {
             pid: child.id().unwrap(),
             child: Mutex::new(child),
             data,
             admin,
             stdout,
             log,
-        };
-        until("ready", async || {
-            (gateway.get("/readyz").await.0 == 200).then_some(())
         })
-        .await;
-        Ok(gateway)
     }
 
     /// Asks the admin listener: status and text. Status 0: no answer.

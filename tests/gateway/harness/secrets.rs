@@ -20,6 +20,8 @@ pub(crate) struct Secrets {
     /// What all canaries begin with, so that one search finds any of them.
     prefix: String,
     needles: Arc<Mutex<BTreeSet<Vec<u8>>>>,
+    /// Ends of tokens, looked for once, when everything is over: there are many of them.
+    ends: Arc<Mutex<BTreeSet<Vec<u8>>>>,
 }
 
 impl Default for Secrets {
@@ -28,6 +30,7 @@ impl Default for Secrets {
         let secrets = Self {
             prefix: format!("Cn{}", &letters[..PART - 2]),
             needles: Arc::default(),
+            ends: Arc::default(),
         };
         secrets.note(secrets.prefix.as_bytes());
         secrets
@@ -50,6 +53,23 @@ impl Secrets {
         if secret.len() >= PART + 4 {
             self.note(&secret.as_bytes()[..PART]);
             self.note(&secret.as_bytes()[secret.len() - PART..]);
+        }
+    }
+
+    /// Notes a token of a request. What it begins with is a mark, and a canary can be in its claims;
+    /// its end is looked for by [`assert_no_end_in`](Self::assert_no_end_in).
+    pub(crate) fn remember_end(&self, token: &[u8]) {
+        if token.len() >= PART + 4 {
+            let end = token[token.len() - PART..].to_vec();
+            self.ends.lock().unwrap().insert(end);
+        }
+    }
+
+    /// Fails if the end of any token of a request is in an output.
+    pub(crate) fn assert_no_end_in(&self, what: &str, output: &[u8]) {
+        for end in &*self.ends.lock().unwrap() {
+            let end_text = String::from_utf8_lossy(end);
+            assert!(!contains(output, end), "{what} holds {end_text}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use tidegate_mock::Options;
+use tidegate_mock::{MockIdp, Options};
 
 use super::{MICROSOFT, NORTHWIND, Policy};
 
@@ -17,7 +17,14 @@ pub(crate) struct Setup {
     pub(crate) extra_ca: String,
     /// Creator and sign-in tenant of an exchange that must pass at any time.
     pub(crate) good: (Option<String>, String),
+    /// What happens to the Entra-like provider before the gateway starts.
+    pub(crate) before: Option<Before>,
+    /// Whether the gateway is waited for until it is ready.
+    pub(crate) ready: bool,
 }
+
+/// What happens to a provider before the gateway starts.
+type Before = Box<dyn FnOnce(&MockIdp) + Send>;
 
 const BASE: &str = r#"
 mode = "enforce"
@@ -94,6 +101,8 @@ impl Setup {
             mutual_tls: false,
             extra_ca: String::new(),
             good: (Some(NORTHWIND.to_owned()), NORTHWIND.to_owned()),
+            before: None,
+            ready: true,
         }
     }
 
@@ -185,6 +194,18 @@ impl Setup {
     /// Sets the exchange that must pass at any time: creator and sign-in tenant.
     pub(crate) fn good(mut self, creator: Option<&str>, sign_in: &str) -> Self {
         self.good = (creator.map(str::to_owned), sign_in.to_owned());
+        self
+    }
+
+    /// Does this to the Entra-like provider before the gateway starts.
+    pub(crate) fn before(mut self, act: impl FnOnce(&MockIdp) + Send + 'static) -> Self {
+        self.before = Some(Box::new(act));
+        self
+    }
+
+    /// Does not wait until the gateway is ready.
+    pub(crate) fn unready(mut self) -> Self {
+        self.ready = false;
         self
     }
 }

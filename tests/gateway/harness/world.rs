@@ -1,21 +1,25 @@
 //! A gateway with everything around it: providers, clients, policies, and the bookkeeping that
 //! tells after every case whether anything leaked or was counted wrong.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::Method;
 use rustix::process::Signal;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::Value;
 use tempfile::TempDir;
 use tidegate_mock::tls::{Ca, Leaf, install_crypto_provider};
-use tidegate_mock::{MockIdp, Options, Reply, TokenBody};
+use tidegate_mock::{MockIdp, MockService, Options, Reply, TokenBody};
 use tokio::net::TcpStream;
 
-use super::{Answer, COMMON, Exchange, Gateway, Lines, Policy, Raw, Secrets, Setup, until};
+use super::client::client;
+use super::{
+    Answer, COMMON, Exchange, Gateway, Lines, Policy, Raw, Secrets, Setup, connections, files,
+    until,
+};
 
 /// The one place a test looks at.
 pub(crate) struct World {
@@ -24,6 +28,8 @@ pub(crate) struct World {
     pub(crate) idp: MockIdp,
     /// The Azure-DevOps-like provider.
     pub(crate) devops: MockIdp,
+    /// The service that creates connections.
+    pub(crate) service: MockService,
     /// Configuration, certificates and policies.
     pub(crate) directory: TempDir,
     pub(crate) secrets: Secrets,
@@ -50,7 +56,7 @@ enum Records {
 
 impl World {
     /// Starts the providers, writes everything down, starts the gateway.
-    pub(crate) async fn start(setup: Setup) -> Self {
+    pub(crate) async fn start(mut setup: Setup) -> Self {
         install_crypto_provider();
         let ca = Arc::new(Ca::new().unwrap());
         let client_ca = Ca::new().unwrap();
@@ -60,10 +66,25 @@ impl World {
         let devops = MockIdp::start(Options::azure_devops().ca(Arc::clone(&ca)))
             .await
             .unwrap();
+        let service = connections::service(&ca).await;
         let directory = TempDir::new().unwrap();
-        let config = write(&setup, directory.path(), &ca, &client_ca, &idp, &devops);
+        let mocks = [
+            ("providers", "entra", &idp),
+            ("providers", "azure-devops", &devops),
+            ("services", connections::SERVICE, &service),
+        ];
+        let config = files::write(&setup, directory.path(), &ca, &client_ca, &mocks);
 
-        let gateway = Gateway::start(&config).await;
+        if let Some(before) = setup.before.take() {
+            before(&idp);
+        }
+        let gateway = if setup.ready {
+            Gateway::start(&config).await
+        } else {
+            Gateway::spawn(&config).await
+        };
+        // What it asked for by itself, its keys, is nobody's exchange.
+        idp.requests().clear();
         let scheme_is_tls = setup.config["listen"].get("tls").is_some();
         let scheme = if scheme_is_tls { "https" } else { "http" };
         let records = match setup
@@ -85,6 +106,7 @@ impl World {
             gateway,
             idp,
             devops,
+            service,
             directory,
             secrets: Secrets::default(),
             ca,
@@ -302,81 +324,10 @@ impl World {
         assert_eq!(records.len(), seen, "one record per exchange: {records:#?}");
         let lines = self.record_lines().join("\n");
         self.secrets.assert_none_in("the audit", lines.as_bytes());
-        self.secrets
-            .assert_none_in("the log", self.log.text().as_bytes());
-        assert_eq!(self.log.count("panicked"), 0, "{}", self.log.text());
+        let log = self.log.text();
+        self.secrets.assert_none_in("the log", log.as_bytes());
+        self.secrets.assert_no_end_in("the log", log.as_bytes());
+        self.secrets.assert_no_end_in("the audit", lines.as_bytes());
+        assert_eq!(self.log.count("panicked"), 0, "{log}");
     }
-}
-
-/// Writes configuration, certificates and policies.
-fn write(
-    setup: &Setup,
-    directory: &Path,
-    ca: &Ca,
-    client_ca: &Ca,
-    idp: &MockIdp,
-    devops: &MockIdp,
-) -> PathBuf {
-    let file = |name: &str, text: &str| std::fs::write(directory.join(name), text).unwrap();
-    let leaf = ca.server(["localhost", "127.0.0.1", MICROSOFT]).unwrap();
-    file("ca.pem", &format!("{}{}", ca.pem(), setup.extra_ca));
-    file("clients-ca.pem", client_ca.pem());
-    file("gateway.pem", &leaf.certificate_pem);
-    file("gateway.key", &leaf.key_pem);
-    let policies = directory.join("policies");
-    std::fs::create_dir(&policies).unwrap();
-    for policy in &setup.policies {
-        policy.write(&policies);
-    }
-    let mut config = setup.config.clone();
-    for (provider, mock) in [("entra", idp), ("azure-devops", devops)] {
-        let provider = config["providers"][provider].as_table_mut().unwrap();
-        provider
-            .entry("authority")
-            .or_insert_with(|| mock.url().into());
-        if provider.contains_key("connect") {
-            provider.insert("connect".to_owned(), mock.address().to_string().into());
-        }
-    }
-    let path = directory.join("tidegate.toml");
-    file("tidegate.toml", &config.to_string());
-    path
-}
-
-fn client(gateway: &Gateway, ca: &str, identity: Option<&Leaf>, http2: bool) -> reqwest::Client {
-    let mut roots = rustls::RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap())
-        .unwrap();
-    let tls = rustls::ClientConfig::builder().with_root_certificates(roots);
-    let mut tls = match identity {
-        None => tls.with_no_client_auth(),
-        Some(leaf) => {
-            let chain =
-                vec![CertificateDer::from_pem_slice(leaf.certificate_pem.as_bytes()).unwrap()];
-            tls.with_client_auth_cert(
-                chain,
-                PrivateKeyDer::from_pem_slice(leaf.key_pem.as_bytes()).unwrap(),
-            )
-            .unwrap()
-        }
-    };
-    tls.alpn_protocols = vec![if http2 {
-        b"h2".to_vec()
-    } else {
-        b"http/1.1".to_vec()
-    }];
-    let builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .resolve("localhost", gateway.data)
-        .resolve(MICROSOFT, gateway.data);
-    let builder = if http2 {
-        builder.http2_prior_knowledge()
-    } else {
-        builder.http1_only()
-    };
-    builder.build().unwrap()
 }

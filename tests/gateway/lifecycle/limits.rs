@@ -135,7 +135,7 @@ async fn silent_connections_are_closed() {
 /// H11: whatever is no TLS handshake ends without an answer.
 #[tokio::test]
 async fn what_is_no_handshake_is_closed() {
-    let world = World::start(Setup::new().set("limits.handshake_timeout", "300ms")).await;
+    let world = World::start(Setup::new().set("limits.handshake_timeout", "1s")).await;
     let mut connections = Vec::new();
     for bytes in [
         &b""[..],

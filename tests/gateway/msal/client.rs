@@ -2,31 +2,18 @@
 //! say about where its requests went.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use serde_json::{Value, json};
 use tidegate_mock::Request;
-use tokio::io::AsyncWriteExt;
-use tokio::process::{Child, ChildStdin, Command};
 
 use crate::harness::*;
-
-/// The Python to use; without it, `python3`.
-const PYTHON: &str = "TIDEGATE_TEST_PYTHON";
-
-/// Words for what may not be skipped: CI sets it to `msal`.
-const REQUIRE: &str = "TIDEGATE_TEST_REQUIRE";
+use crate::python::{self, Script};
 
 /// A running MSAL. Killed when dropped.
 pub(super) struct Msal<'w> {
     world: &'w World,
-    _child: Child,
-    stdin: ChildStdin,
-    answers: Lines,
-    errors: Lines,
-    asked: usize,
+    script: Script,
     /// The records of its exchanges, in order.
     records: Vec<Value>,
     /// What a browser brought back from the authorize endpoint.
@@ -42,33 +29,9 @@ pub(super) struct Called {
     pub(super) record: Option<Value>,
 }
 
-/// Says something that the test runner does not swallow.
-pub(super) fn tell(line: &str) {
-    drop(writeln!(std::io::stderr(), "{line}"));
-}
-
 /// A Python that has MSAL. None: the test is skipped, and said so.
 pub(super) async fn python() -> Option<PathBuf> {
-    let python = std::env::var_os(PYTHON).map_or_else(|| "python3".into(), PathBuf::from);
-    let import = Command::new(&python)
-        .args(["-c", "import msal"])
-        .stderr(Stdio::null())
-        .status();
-    if import.await.is_ok_and(|status| status.success()) {
-        return Some(python);
-    }
-    let problem = format!(
-        "{} has no package msal; install tests/msal/requirements.txt and name the interpreter in {PYTHON}",
-        python.display()
-    );
-    let required =
-        std::env::var(REQUIRE).is_ok_and(|words| words.split(',').any(|word| word == "msal"));
-    assert!(
-        !required,
-        "{REQUIRE} asks for MSAL for Python, but {problem}"
-    );
-    tell(&format!("skipped: {problem}"));
-    None
+    python::python("msal", "msal").await
 }
 
 impl<'w> Msal<'w> {
@@ -79,31 +42,10 @@ impl<'w> Msal<'w> {
         ca: &Path,
         resolve: Option<&str>,
     ) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/msal/client.py");
-        let mut child = Command::new(python)
-            .args(["-B", "-u"])
-            .arg(script)
-            .arg("--ca")
-            .arg(ca)
-            .args(resolve.map(|resolve| format!("--resolve={resolve}")))
-            // They win over what a program asks for.
-            .env_remove("REQUESTS_CA_BUNDLE")
-            .env_remove("CURL_CA_BUNDLE")
-            .env_remove("SSL_CERT_FILE")
-            .env_remove("SSL_CERT_DIR")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
+        let resolve = resolve.map(|resolve| format!("--resolve={resolve}"));
         Self {
             world,
-            stdin: child.stdin.take().unwrap(),
-            answers: Lines::of(child.stdout.take().unwrap()),
-            errors: Lines::of(child.stderr.take().unwrap()),
-            _child: child,
-            asked: 0,
+            script: Script::start(python, "msal/client.py", ca, resolve),
             records: Vec::new(),
             browsed: HashMap::new(),
         }
@@ -114,22 +56,8 @@ impl<'w> Msal<'w> {
     }
 
     /// Asks the script.
-    pub(super) async fn ask(&mut self, mut command: Value) -> Value {
-        self.asked += 1;
-        command["id"] = self.asked.into();
-        self.stdin
-            .write_all(format!("{command}\n").as_bytes())
-            .await
-            .unwrap();
-        let head = format!("{{\"id\": {},", self.asked);
-        let line = self
-            .answers
-            .first("MSAL's answer", |line| line.starts_with(&head))
-            .await;
-        let line = line.unwrap_or_else(|| panic!("MSAL ended: {}", self.errors.text()));
-        let answer: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(answer["raised"], Value::Null, "{}", self.errors.text());
-        answer
+    pub(super) async fn ask(&mut self, command: Value) -> Value {
+        self.script.ask(command).await
     }
 
     /// Calls MSAL, and takes the record of each exchange it made: one each, by the correlation id

@@ -376,3 +376,38 @@ fn saml() {
     );
     says("with an id_token", body, &Says::tenant(B));
 }
+
+/// Replies of a service that creates connections: a list is read, what readers differ on is not.
+#[test]
+fn a_services_reply_may_be_a_list() {
+    let read = |body: &[u8]| inspect_any(body, [], &issuers());
+    let opaque = r#"{"access_token":"EwBopaque"}"#;
+    for (body, expected) in [
+        ("[]".to_owned(), Says::nothing()),
+        (r#"[{"id":"a"},["b",1]]"#.to_owned(), Says::nothing()),
+        (format!("[{opaque}]"), Says::not_entra(Opaque)),
+        (format!(" [[{opaque}]]\n"), Says::not_entra(Opaque)),
+        (format!(r#"["{}"]"#, v2(B)), Says::tenant(B)),
+        (opaque.to_owned(), Says::not_entra(Opaque)),
+    ] {
+        assert_eq!(
+            Says::of(&read(body.as_bytes()).unwrap()),
+            expected,
+            "{body}"
+        );
+    }
+    let utf16 =
+        |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    for body in [
+        format!("\u{feff}{opaque}").into_bytes(),
+        format!("\u{feff}[{opaque}]").into_bytes(),
+        format!("[{opaque}] x").into_bytes(),
+        br#"[{"a":1,"A":2}]"#.to_vec(),
+        utf16(&format!("[{opaque}]")),
+        utf16(&format!("\u{feff}{opaque}")),
+    ] {
+        assert_eq!(read(&body), Err(Unreadable::Json), "{body:?}");
+    }
+    let page = "\u{feff}<html>".as_bytes();
+    assert_eq!(read(page), Err(Unreadable::NeitherJsonNorForm));
+}

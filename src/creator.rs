@@ -1,0 +1,94 @@
+//! Who creates or runs the connection: what each of a route's sources says of it.
+//!
+//! Invariant: a bearer token counts only verified; a header counts only from a peer that is
+//! believed.
+
+use http::{HeaderMap, HeaderName};
+
+use crate::config::template::Captures;
+use crate::config::{CreatorSource, Provider, Route, RouteKind};
+use crate::core::creator::{self, Claim, Creator};
+use crate::core::token::verified::{Refused, Verified};
+use crate::gateway::{Gateway, Lane, Peer};
+use crate::keys::NotVerified;
+use crate::presented::{self, Doubtful};
+use crate::refusal::Refusal;
+
+/// Settles on the creator, from the route's sources in the operator's order. Where a connection
+/// route asks for the creator's token, it must be there.
+///
+/// # Errors
+/// The refusal to answer with.
+pub async fn resolve(
+    gateway: &Gateway,
+    lane: &Lane,
+    peer: &Peer,
+    headers: &HeaderMap,
+    captures: &Captures<'_, '_>,
+) -> Result<Creator, Refusal> {
+    let mut claims = Vec::with_capacity(2);
+    for source in &lane.route.creator {
+        let claim = match source {
+            CreatorSource::Bearer {
+                header,
+                audience,
+                provider,
+            } => match presented::in_header(headers, header) {
+                Ok(None) => None,
+                Ok(Some(token)) => {
+                    let token = verify(gateway, provider, token, audience).await?;
+                    Some(Claim::Bearer(token))
+                }
+                Err(Doubtful) => return Err(Refusal::CreatorToken(Refused::Malformed)),
+            },
+            CreatorSource::Fixed(tenant) => Some(Claim::Fixed(*tenant)),
+            // From a peer that is not trusted it is as if it had not been sent.
+            CreatorSource::Header(name) => headers
+                .get(name)
+                .filter(|_| peer.trusted)
+                .map(|value| Claim::Header(String::from_utf8_lossy(value.as_bytes()))),
+            CreatorSource::Path(name) => captures.get(name).map(Claim::Path),
+        };
+        claims.extend(claim);
+    }
+    if asks_for_token(&lane.route) && !claims.iter().any(|claim| matches!(claim, Claim::Bearer(_)))
+    {
+        return Err(Refusal::CreatorTokenMissing);
+    }
+    creator::resolve(claims).map_err(Refusal::Creator)
+}
+
+async fn verify(
+    gateway: &Gateway,
+    provider: &Provider,
+    token: &str,
+    audience: &[String],
+) -> Result<Verified, Refusal> {
+    let keys = gateway.keys.of(&provider.name);
+    let keys = keys.ok_or(Refusal::KeysUnavailable)?;
+    keys.verify(token, audience).await.map_err(|why| match why {
+        NotVerified::Refused(why) => Refusal::CreatorToken(why),
+        NotVerified::Unavailable => Refusal::KeysUnavailable,
+    })
+}
+
+fn asks_for_token(route: &Route) -> bool {
+    matches!(route.kind, RouteKind::Connection(_)) && bearers(route).next().is_some()
+}
+
+fn bearers(route: &Route) -> impl Iterator<Item = &HeaderName> {
+    route.creator.iter().filter_map(|source| match source {
+        CreatorSource::Bearer { header, .. } => Some(header),
+        CreatorSource::Fixed(_) | CreatorSource::Header(_) | CreatorSource::Path(_) => None,
+    })
+}
+
+/// Takes the creator's tokens out of a request to an identity provider: they are for us. Client
+/// authentication in the same header (`Basic`) stays.
+pub fn without_bearers(headers: &mut HeaderMap, route: &Route) {
+    for name in bearers(route) {
+        if presented::in_header(headers, name) != Ok(None) {
+            headers.remove(name);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! One provider's keys, and the judgement of a token under them.
+//!
+//! Invariant: a judgement reads the keys in force once. What is remembered of a token is found only
+//! under those very keys, and is held against audience and time as if it were read anew.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use arc_swap::ArcSwap;
+use moka::sync::Cache;
+use tokio::time::timeout;
+
+use super::NotVerified;
+use super::demand::{Asked, Demand, Outcome};
+use super::fetch::Fetcher;
+use super::in_force::{InForce, Source};
+use super::remembered::Remembered;
+use crate::clock::now;
+use crate::config::{Provider, Verification};
+use crate::core::policy::UnixSeconds;
+use crate::core::token::issuer::Issuers;
+use crate::core::token::verified::{Refused, Unverified, Verified};
+use crate::core::token::{self, Class, Untrusted};
+use crate::metrics::{KeyMetrics, Metrics};
+
+/// Unknown keys remembered at most, for one provider.
+pub(super) const MOST_UNKNOWN: u64 = 1024;
+
+/// One provider's keys.
+pub struct Keys {
+    pub(super) provider: String,
+    issuers: Issuers,
+    pub(super) verification: Verification,
+    leeway: u32,
+    pub(super) fetcher: Fetcher,
+    pub(super) in_force: ArcSwap<InForce>,
+    /// Set when every source has answered once.
+    pub(super) ready: AtomicBool,
+    pub(super) demand: Demand,
+    /// Key names that a fetch did not bring.
+    pub(super) unknown: Cache<String, ()>,
+    pub(super) remembered: Arc<Remembered>,
+    pub(super) metrics: KeyMetrics,
+}
+
+/// How a token was verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    Anew,
+    Remembered,
+}
+
+impl Keys {
+    /// Prepares one provider; nothing is fetched yet.
+    ///
+    /// # Errors
+    /// A sentence about its endpoint or certificates.
+    pub(super) fn new(
+        provider: &Provider,
+        verification: &Verification,
+        remembered: Arc<Remembered>,
+        metrics: &Metrics,
+    ) -> Result<Self, String> {
+        let sources = provider.key_tenants.iter().map(|tenant| Source {
+            path: format!("/{tenant}/v2.0/.well-known/openid-configuration"),
+            fetched: None,
+            error: None,
+        });
+        let max_age = verification.key_max_age;
+        Ok(Self {
+            provider: provider.name.clone(),
+            issuers: provider.issuers.clone(),
+            leeway: u32::try_from(verification.leeway.as_secs()).unwrap_or(u32::MAX),
+            fetcher: Fetcher::new(provider, verification.key_timeout)?,
+            in_force: ArcSwap::from_pointee(InForce::of(sources.collect(), max_age)),
+            ready: AtomicBool::new(false),
+            demand: Demand::default(),
+            unknown: Cache::builder()
+                .max_capacity(MOST_UNKNOWN)
+                .time_to_live(verification.key_cooldown)
+                .build(),
+            remembered,
+            metrics: metrics.keys_of(&provider.name),
+            verification: verification.clone(),
+        })
+    }
+
+    /// Whether a token says that this provider issued it. Nothing is verified.
+    pub fn claims_to_issue(&self, token: &str) -> bool {
+        match token::classify(token, &self.issuers) {
+            Class::Entra(_)
+            | Class::Untrusted(Untrusted::Algorithm | Untrusted::TenantMismatch) => true,
+            // Whose it is cannot be read, or it is another's.
+            Class::Untrusted(Untrusted::Issuer | Untrusted::Malformed) | Class::NotEntra(_) => {
+                false
+            }
+        }
+    }
+
+    /// Verifies a token for one of these audiences, now. Waits only for a fetch, and only if the
+    /// token names an unknown key.
+    ///
+    /// # Errors
+    /// [`NotVerified`].
+    pub async fn verify(&self, token: &str, audience: &[String]) -> Result<Verified, NotVerified> {
+        let mut judged = self.judge(token, audience, now());
+        if let Err(NotVerified::Refused(Refused::UnknownKey)) = judged
+            && let Ok(unverified) = Unverified::read(token, &self.issuers)
+        {
+            judged = self
+                .judge_after_fetch(unverified.kid(), token, audience)
+                .await;
+        }
+        let counter = match judged {
+            Ok((_, How::Anew)) => &self.metrics.verified,
+            Ok((_, How::Remembered)) => &self.metrics.remembered,
+            Err(NotVerified::Refused(_)) => &self.metrics.refused,
+            Err(NotVerified::Unavailable) => &self.metrics.unavailable,
+        };
+        counter.inc();
+        judged.map(|(verified, _)| verified)
+    }
+
+    /// Judges a token under the keys in force.
+    pub(super) fn judge(
+        &self,
+        token: &str,
+        audience: &[String],
+        now: UnixSeconds,
+    ) -> Result<(Verified, How), NotVerified> {
+        let in_force = self.in_force.load();
+        if !in_force.usable() {
+            return Err(NotVerified::Unavailable);
+        }
+        let digest = self
+            .remembered
+            .digest(&self.provider, &in_force.version, token);
+        if let Some(authentic) = digest.and_then(|digest| self.remembered.find(&digest)) {
+            let verified = authentic.accept(audience, now, self.leeway);
+            return verified
+                .map(|verified| (verified, How::Remembered))
+                .map_err(NotVerified::Refused);
+        }
+        let authentic = Unverified::read(token, &self.issuers)
+            .and_then(|unverified| unverified.verify(&in_force.keys))
+            .map_err(NotVerified::Refused)?;
+        let verified = authentic
+            .accept(audience, now, self.leeway)
+            .map_err(NotVerified::Refused)?;
+        if let Some(digest) = digest {
+            self.remembered.keep(digest, authentic, token.len());
+        }
+        Ok((verified, How::Anew))
+    }
+
+    /// Judges a token whose key is unknown again, after a fetch if there may be one.
+    async fn judge_after_fetch(
+        &self,
+        kid: &str,
+        token: &str,
+        audience: &[String],
+    ) -> Result<(Verified, How), NotVerified> {
+        let outcome = self.fetch_for(kid).await?;
+        let judged = self.judge(token, audience, now());
+        if let Err(NotVerified::Refused(Refused::UnknownKey)) = judged {
+            if outcome == Some(Outcome::Whole) {
+                self.unknown.insert(kid.to_owned(), ());
+            }
+            if !self.in_force.load().whole {
+                // It may be among those that are missing.
+                return Err(NotVerified::Unavailable);
+            }
+        }
+        judged
+    }
+
+    /// Waits for a fetch that may bring this key. None: there is none, or it takes too long.
+    async fn fetch_for(&self, kid: &str) -> Result<Option<Outcome>, NotVerified> {
+        if self.unknown.contains_key(kid) {
+            return Ok(None);
+        }
+        let Verification {
+            key_cooldown,
+            key_timeout,
+            ..
+        } = self.verification;
+        match self.demand.ask_for_unknown(key_cooldown) {
+            Asked::Crowded => Err(NotVerified::Unavailable),
+            Asked::TooSoon => Ok(None),
+            Asked::UnderWay(fetch) => Ok(timeout(key_timeout, fetch.ended()).await.ok()),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What is found in replies of any kind.
+
+use tidegate_mock::Mint;
+
+use super::*;
+use crate::core::isolation::{Provider, SignIn, Undetermined};
+use crate::core::tenant::TenantId;
+use crate::core::token::issuer::Cloud;
+
+const A: &str = "aaaaaaaa-0000-4000-8000-00000000000a";
+
+/// A JWT of a service's own, as it stands in a state or a cookie.
+const OWN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJzdmMifQ.AAAA";
+
+fn issuers() -> Issuers {
+    Issuers::of_clouds(&[Cloud::Public])
+}
+
+fn reply(headers: &[(&'static str, &str)], body: &str) -> Withheld {
+    let (mut head, ()) = http::Response::new(()).into_parts();
+    for (name, value) in headers {
+        let value = HeaderValue::from_str(value).unwrap();
+        head.headers.append(*name, value);
+    }
+    Withheld::new(head, Bytes::copy_from_slice(body.as_bytes()), 1 << 20)
+}
+
+/// Whom a reply of any kind signs in.
+fn any(headers: &[(&'static str, &str)], body: &str) -> Result<SignIn, Refusal> {
+    let tokens = reply(headers, body).inspect_any(&issuers())?;
+    Ok(SignIn::of(&tokens, Outcome::Failure, Provider::Entra))
+}
+
+#[test]
+fn a_page_or_redirect_counts_if_it_is_about_sign_in() {
+    let mint = Mint::new(tidegate_mock::Issuers::default()).unwrap();
+    let token = mint.access_token(A).build();
+    let location = |text: String| any(&[("location", &text)], "");
+    let entra = || Ok(SignIn::Entra(TenantId::parse(A).unwrap()));
+    let none = || Ok(SignIn::NoToken);
+    let undetermined = |why| Ok(SignIn::Undetermined(why, vec![]));
+
+    assert_eq!(any(&[], "<p>You are connected.</p>"), none());
+    assert_eq!(any(&[], "[1, 2]"), none());
+    assert_eq!(any(&[], ""), none());
+    assert_eq!(any(&[], &format!("<p>{OWN}</p>")), none());
+    assert_eq!(any(&[("set-cookie", OWN)], "<p></p>"), none());
+    assert_eq!(location(format!("https://app/?code=x&state={OWN}")), none());
+
+    assert_eq!(any(&[], &format!("<p>{token}</p>")), entra());
+    assert_eq!(any(&[], &format!("[\"{token}\"]")), entra());
+    assert_eq!(any(&[("set-cookie", &token)], "<p></p>"), entra());
+    assert_eq!(any(&[("set-cookie", &token)], "{}"), entra());
+    assert_eq!(location(format!("https://app/#id_token={token}")), entra());
+    let opaque = location("https://app/#access_token=opaque".to_owned());
+    assert_eq!(opaque, undetermined(Undetermined::Opaque));
+    let own = location(format!("https://app/#access_token={OWN}"));
+    assert_eq!(own, undetermined(Undetermined::ForeignIssuer));
+}
+
+#[test]
+fn json_and_forms_count_as_on_token_routes() {
+    let undetermined = |why| Ok(SignIn::Undetermined(why, vec![]));
+    assert_eq!(any(&[], r#"{"id":"/connections/1"}"#), Ok(SignIn::NoToken));
+    let opaque = any(&[], r#"{"access_token":"opaque"}"#);
+    assert_eq!(opaque, undetermined(Undetermined::Opaque));
+    let own = any(&[], &format!(r#"{{"state":"{OWN}"}}"#));
+    assert_eq!(own, undetermined(Undetermined::ForeignIssuer));
+    let form = any(&[], "access_token=opaque");
+    assert_eq!(form, undetermined(Undetermined::Opaque));
+    let twice = any(&[], r#"{"a":1,"A":2}"#);
+    assert_eq!(twice, Err(Refusal::UpstreamUnreadable(Unreadable::Json)));
+    let coded = any(&[("content-encoding", "br")], "{}");
+    assert_eq!(coded, Err(Refusal::UpstreamEncoding));
+}
