@@ -36,6 +36,11 @@ impl Client {
         Ok(Self(client))
     }
 
+    /// The client itself, for requests of other shapes.
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.0
+    }
+
     /// One whole exchange, sign-in included.
     pub(crate) async fn exchange(
         &self,

@@ -1,14 +1,15 @@
 //! `cargo demo`: plays every documented row of tenant isolation over real HTTPS.
 //!
-//! It builds and starts the gateway in front of the mock providers, writes the policies of each
-//! row, makes the exchange a client would make, and compares what the client received and what the
-//! audit record says with the documentation. It ends with status 1 if a row differs, and leaves
-//! nothing behind, however it ends.
+//! It builds and starts the gateway in front of the mock providers and a mock service that creates
+//! connections, writes the policies of each row, makes the exchange a client would make, and
+//! compares what the client received, what the service saw and what the audit record says with the
+//! documentation. It ends with status 1 if a row differs, and leaves nothing behind, however it ends.
 
 #![allow(clippy::print_stdout, reason = "the table is this command's output")]
 
 mod cargo;
 mod client;
+mod connections;
 mod gateway;
 mod lines;
 mod play;
@@ -84,17 +85,21 @@ async fn run(arguments: &Arguments) -> Result<bool, Failure> {
     let mut stage = Stage::set(&binary).await?;
     println!("Gateway            {}", stage.gateway.url());
     println!("Entra-like         {}", stage.entra.url());
-    println!("Azure-DevOps-like  {}\n", stage.devops.url());
+    println!("Azure-DevOps-like  {}", stage.devops.url());
+    println!("Connections        {}\n", stage.service.url());
     let mut performance = Performance::default();
     performance.play(&stage, &rows::documented()).await?;
+    performance
+        .connect(&stage, &connections::documented())
+        .await?;
     if arguments.keep {
-        let good = report::show(&performance, &stage.gateway);
+        let good = report::show(&performance, &stage);
         try_it::show(&stage).await?;
         std::future::pending::<()>().await;
         return Ok(good);
     }
     let ended = stage.gateway.stop().await;
-    let good = report::show(&performance, &stage.gateway);
+    let good = report::show(&performance, &stage);
     ended?;
     Ok(good)
 }

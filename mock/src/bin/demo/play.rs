@@ -1,5 +1,5 @@
-//! Plays the rows: puts policies in place, waits until they act, makes the exchanges and judges
-//! each.
+//! Plays the rows of token routes: puts policies in place, waits until they act, makes the
+//! exchanges and judges each.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,9 @@ use tidegate_mock::tenants::{NORTHWIND, PERSONAL};
 
 use crate::Failure;
 use crate::client::Answer;
+use crate::connections;
 use crate::policies::{PROBE, Policy};
-use crate::rows::{Expected, Row, SignIn, Situation};
+use crate::rows::{Expected, Row, Sides, SignIn, Situation};
 use crate::stage::Stage;
 
 /// How long a policy may take to act before the row is judged as it is.
@@ -33,6 +34,9 @@ pub(crate) struct Played {
 #[derive(Default)]
 pub(crate) struct Performance {
     pub(crate) rows: Vec<Played>,
+    pub(crate) connections: Vec<connections::play::Played>,
+    /// How many requests the connection service must have seen.
+    pub(crate) forwarded: u64,
     /// The correlation id of every exchange, those of the probe included.
     pub(crate) exchanges: Vec<String>,
     /// The longest time from writing a policy to its first effect.
@@ -45,12 +49,13 @@ impl Performance {
     pub(crate) async fn play(
         &mut self,
         stage: &Stage,
-        situations: &[Situation],
+        situations: &[Situation<Row>],
     ) -> Result<(), Failure> {
         for situation in situations {
-            self.apply(stage, situation).await?;
+            self.apply(stage, &situation.documents).await?;
             for row in &situation.rows {
-                let played = self.row(stage, situation.policies, *row).await?;
+                let once = async || self.once(stage, situation.policies, *row).await;
+                let played = steady(once, |played| played.problems.is_empty()).await?;
                 self.rows.push(played);
             }
         }
@@ -59,8 +64,12 @@ impl Performance {
 
     /// Puts the policies in place and waits until they act. A row may look right under the policies
     /// before it, so the last document written is a probe's, whose decision differs every time.
-    async fn apply(&mut self, stage: &Stage, situation: &Situation) -> Result<(), Failure> {
-        for policy in &situation.documents {
+    pub(crate) async fn apply(
+        &mut self,
+        stage: &Stage,
+        documents: &[Policy],
+    ) -> Result<(), Failure> {
+        for policy in documents {
             policy.write(&stage.policies())?;
         }
         self.probe_on = !self.probe_on;
@@ -86,23 +95,6 @@ impl Performance {
             stage.policies().display()
         )
         .into())
-    }
-
-    /// Tries a row until it is as documented, then once more to see that it stays so.
-    async fn row(
-        &mut self,
-        stage: &Stage,
-        policies: &'static str,
-        row: Row,
-    ) -> Result<Played, Failure> {
-        let start = Instant::now();
-        while start.elapsed() < PATIENCE {
-            if self.once(stage, policies, row).await?.problems.is_empty() {
-                break;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        self.once(stage, policies, row).await
     }
 
     async fn once(
@@ -143,6 +135,21 @@ impl Performance {
         self.exchanges.push(answer.correlation_id.clone());
         Ok(answer)
     }
+}
+
+/// Tries until an outcome is good, then once more to see that it stays so.
+pub(crate) async fn steady<T>(
+    mut once: impl AsyncFnMut() -> Result<T, Failure>,
+    good: impl Fn(&T) -> bool,
+) -> Result<T, Failure> {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        if good(&once().await?) {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    once().await
 }
 
 /// Everything about an outcome that is not as documented.
@@ -239,13 +246,16 @@ pub(crate) fn sides(record: &Value) -> Vec<(&str, &str)> {
     sides
 }
 
+/// Sides in the order of [`sides`].
+pub(crate) fn sorted(sides: Sides) -> Vec<(&'static str, &'static str)> {
+    let mut sides = sides.to_vec();
+    sides.sort_unstable();
+    sides
+}
+
 fn expected_sides(expected: Expected) -> Vec<(&'static str, &'static str)> {
     match expected {
-        Expected::Block(sides) => {
-            let mut sides = sides.to_vec();
-            sides.sort_unstable();
-            sides
-        }
+        Expected::Block(sides) => sorted(sides),
         Expected::Allow | Expected::PassNonEntra => Vec::new(),
     }
 }

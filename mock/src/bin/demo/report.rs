@@ -1,21 +1,24 @@
-//! The table, and what is not as documented.
+//! The tables, and what is not as documented.
+
+mod by_policies;
+mod connections;
 
 use std::collections::HashSet;
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use serde_json::Value;
 
 use crate::gateway::Gateway;
 use crate::play::{Performance, Played, sides, text};
-use crate::rows::{Expected, SignIn, name};
+use crate::rows::{SignIn, name};
+use crate::stage::Stage;
 
-/// Wide enough for the longest policies in two lines, narrow enough for most terminals.
-const WIDTH: u16 = 160;
-
-/// Prints everything; true if all rows are as documented and every exchange has exactly one audit
-/// record.
-pub(crate) fn show(performance: &Performance, gateway: &Gateway) -> bool {
-    println!("{}", table(&performance.rows));
+/// Prints everything; true if all rows are as documented, every exchange has exactly one audit
+/// record, and the connection service saw no request but those it had to see.
+pub(crate) fn show(performance: &Performance, stage: &Stage) -> bool {
+    println!("Tokens in replies (token routes)\n");
+    println!("{}", tokens(&performance.rows));
+    println!("\n\nTokens in requests (connection routes)\n");
+    println!("{}", connections::table(&performance.connections));
     let refusals = performance
         .rows
         .iter()
@@ -27,15 +30,26 @@ pub(crate) fn show(performance: &Performance, gateway: &Gateway) -> bool {
         );
     }
     let mut problems: Vec<String> = performance.rows.iter().filter_map(problem).collect();
-    problems.extend(records(performance, gateway));
+    problems.extend(
+        performance
+            .connections
+            .iter()
+            .filter_map(connections::problem),
+    );
+    problems.extend(records(performance, &stage.gateway));
+    problems.extend(connections::unaccounted(performance, stage));
     println!(
         "\n{} rows, {} exchanges; the slowest policy change took effect after {} ms.",
-        performance.rows.len(),
+        performance.rows.len() + performance.connections.len(),
         performance.exchanges.len(),
         performance.slowest_change.as_millis()
     );
     if problems.is_empty() {
-        println!("Every row is as documented, and every exchange has exactly one audit record.");
+        println!(
+            "Every row is as documented, every exchange has exactly one audit record, and the\n\
+             connection service saw the {} requests that were allowed, byte for byte, and no other.",
+            performance.forwarded
+        );
         return true;
     }
     println!("NOT as documented:");
@@ -45,41 +59,23 @@ pub(crate) fn show(performance: &Performance, gateway: &Gateway) -> bool {
     false
 }
 
-fn table(rows: &[Played]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_FULL_CONDENSED)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(WIDTH)
-        .set_header([
-            "creator",
-            "sign-in",
-            "policies",
-            "expected",
-            "decision",
-            "the client received",
-            "",
-        ]);
-    if let Some(received) = table.column_mut(5) {
-        received.set_constraint(ColumnConstraint::ContentWidth);
-    }
-    for played in rows {
-        table.add_row([
+fn tokens(rows: &[Played]) -> String {
+    let header = ["creator", "sign-in", "decision", "the client received", ""];
+    let cells = |played: &Played| {
+        [
             played.row.creator.map_or("none (legacy)", name).to_owned(),
             sign_in(played.row.sign_in),
-            played.policies.to_owned(),
-            expected(played.row.expected),
             decision(&played.record),
             received(played),
-            if played.problems.is_empty() {
-                "ok"
-            } else {
-                "WRONG"
-            }
-            .to_owned(),
-        ]);
-    }
-    table
+            verdict(&played.problems),
+        ]
+    };
+    let rows = rows.iter().map(|played| (played.policies, cells(played)));
+    by_policies::table(header, rows)
+}
+
+fn verdict(problems: &[String]) -> String {
+    if problems.is_empty() { "ok" } else { "WRONG" }.to_owned()
 }
 
 fn sign_in(sign_in: SignIn) -> String {
@@ -90,29 +86,13 @@ fn sign_in(sign_in: SignIn) -> String {
     }
 }
 
-fn expected(expected: Expected) -> String {
-    match expected {
-        Expected::Allow => "allow".to_owned(),
-        Expected::Block(sides) => block(sides.iter().copied()),
-        Expected::PassNonEntra => "pass_non_entra, one warning".to_owned(),
-    }
-}
-
-/// The decision as the audit record has it.
+/// The decision as the audit record has it. Of two sides that block, the creator's is outbound.
 fn decision(record: &Value) -> String {
-    let sides = sides(record);
-    if sides.is_empty() {
-        text(record, "decision").to_owned()
-    } else {
-        block(sides.into_iter())
+    match sides(record).as_slice() {
+        [] => text(record, "decision").to_owned(),
+        [(tenant, direction)] => format!("block: {} {direction}", name(tenant)),
+        [_, _, ..] => "block: outbound, inbound".to_owned(),
     }
-}
-
-fn block<'s>(sides: impl Iterator<Item = (&'s str, &'s str)>) -> String {
-    let sides: Vec<String> = sides
-        .map(|(tenant, direction)| format!("{} {direction}", name(tenant)))
-        .collect();
-    format!("block: {}", sides.join(", "))
 }
 
 fn received(played: &Played) -> String {

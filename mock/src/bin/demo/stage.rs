@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempfile::TempDir;
+use tidegate_mock::tenants::CONTOSO;
 use tidegate_mock::tls::{Ca, LOCAL_NAMES};
-use tidegate_mock::{MockIdp, Options};
+use tidegate_mock::{MockIdp, MockService, Options};
 
 use crate::Failure;
 use crate::client::Client;
+use crate::connections::judge::{CREATOR_TENANT, DECISION_ID, SIGN_IN_TENANT};
+use crate::connections::{CONNECTOR, PLATFORM};
 use crate::gateway::Gateway;
 use crate::policies::{PROBE, Policy};
 
@@ -18,6 +21,7 @@ pub(crate) struct Stage {
     pub(crate) gateway: Gateway,
     pub(crate) entra: MockIdp,
     pub(crate) devops: MockIdp,
+    pub(crate) service: MockService,
     pub(crate) client: Client,
     directory: TempDir,
 }
@@ -31,12 +35,13 @@ impl Stage {
         let ca = Arc::new(Ca::new()?);
         let entra = MockIdp::start(Options::entra().ca(Arc::clone(&ca))).await?;
         let devops = MockIdp::start(Options::azure_devops().ca(Arc::clone(&ca))).await?;
+        let service = MockService::start(Options::connection_service().ca(Arc::clone(&ca))).await?;
         let certificate = ca.server(LOCAL_NAMES)?;
         let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text);
         write("ca.pem", ca.pem())?;
         write("gateway.pem", &certificate.certificate_pem)?;
         write("gateway.key", &certificate.key_pem)?;
-        write("tidegate.toml", &configuration(&entra, &devops))?;
+        write("tidegate.toml", &configuration(&entra, &devops, &service))?;
         std::fs::create_dir(directory.path().join("policies"))?;
         Policy::off(PROBE).write(&directory.path().join("policies"))?;
         let gateway = Gateway::start(binary, &directory.path().join("tidegate.toml")).await?;
@@ -45,6 +50,7 @@ impl Stage {
             gateway,
             entra,
             devops,
+            service,
             client,
             directory,
         })
@@ -61,9 +67,64 @@ impl Stage {
     }
 }
 
-/// A gateway shared by many tenants: the platform names the creator in a header, from the loopback
-/// only.
-fn configuration(entra: &MockIdp, devops: &MockIdp) -> String {
+/// A gateway shared by many tenants. On token routes the platform names the creator in a header,
+/// from the loopback only; on connection routes it is the creator's own token that counts. A browser
+/// that comes back from a sign-in has none: that route serves one tenant.
+fn configuration(entra: &MockIdp, devops: &MockIdp, service: &MockService) -> String {
+    let tokens = token_routes(entra, devops);
+    format!("{tokens}{}", connection_routes(service))
+}
+
+fn connection_routes(service: &MockService) -> String {
+    format!(
+        r#"
+[services.connections]
+authority = "{service}"
+ca = "ca.pem"
+[services.connections.tell]
+creator_tenant = "{CREATOR_TENANT}"
+sign_in_tenant = "{SIGN_IN_TENANT}"
+decision_id = "{DECISION_ID}"
+
+[[routes]]
+name = "connections"
+kind = "connection"
+service = "connections"
+provider = "entra"
+path = "/connections/{{id}}"
+methods = ["PUT"]
+creator = [{{ bearer = "authorization", audience = ["{PLATFORM}"] }}]
+sign_in = [{{ json = "/properties/token", audience = ["{CONNECTOR}"] }}]
+errors = "arm"
+
+[[routes]]
+name = "redirect"
+kind = "connection"
+service = "connections"
+provider = "entra"
+path = "/redirect"
+methods = ["POST"]
+creator = [{{ tenant = "{CONTOSO}" }}]
+sign_in = [{{ form = "id_token", audience = ["{CONNECTOR}"] }}]
+browsers = "page"
+
+[[routes]]
+name = "azure-devops-connections"
+kind = "connection"
+service = "connections"
+provider = "azure-devops"
+path = "/azure-devops/connections/{{id}}"
+methods = ["PUT"]
+connector = "visualstudioteamservices"
+creator = [{{ bearer = "authorization", audience = ["{PLATFORM}"], provider = "entra" }}]
+sign_in = [{{ json = "/properties/token", audience = ["{CONNECTOR}"] }}]
+errors = "arm"
+"#,
+        service = service.url(),
+    )
+}
+
+fn token_routes(entra: &MockIdp, devops: &MockIdp) -> String {
     format!(
         r#"mode = "enforce"
 

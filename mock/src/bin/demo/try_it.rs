@@ -3,6 +3,7 @@
 use tidegate_mock::tenants::{CONTOSO, FABRIKAM};
 
 use crate::Failure;
+use crate::connections::{CONNECTOR, PLATFORM};
 use crate::policies::Policy;
 use crate::stage::Stage;
 
@@ -48,9 +49,45 @@ pub(crate) async fn show(stage: &Stage) -> Result<(), Failure> {
          -d grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer -d assertion=any -d client_assertion=any \\\n       \
          {url}/oauth2/token"
     );
+    connections(stage);
     println!("\nDiscovery, rewritten to the gateway:");
     println!("  curl --cacert {ca} {url}/common/v2.0/.well-known/openid-configuration");
     println!("\nMetrics:\n  curl {}/metrics", stage.gateway.admin());
     println!("\nCtrl-C ends it.");
     Ok(())
+}
+
+/// Connection routes: the tokens are in the request.
+fn connections(stage: &Stage) {
+    let (url, ca) = (stage.gateway.url(), stage.ca());
+    let (ca, tokens) = (ca.display(), stage.entra.url());
+    let create = |route: &str, sign_in: &str| {
+        println!("  create {route}/mine \"$(token 'aud={CONNECTOR}&tenant={sign_in}')\"");
+    };
+    println!("\nConnection routes, where the tokens are in the request; first, in the same shell:");
+    println!("  token() {{ curl -sS --cacert {ca} \"{tokens}/_mock/token?$1\"; }}");
+    println!(
+        "  create() {{\n    curl -i --cacert {ca} -X PUT {url}$1 -H 'content-type: application/json' \\\n      \
+         -H \"authorization: Bearer $(token 'tenant=contoso.com&aud={PLATFORM}')\" \\\n      \
+         -d \"{{\\\"properties\\\":{{\\\"token\\\":\\\"$2\\\"}}}}\"\n  }}"
+    );
+    println!("\nAllowed, Contoso -> Contoso; the service creates the connection:");
+    create("/connections", "contoso.com");
+    println!("\nBlocked, Contoso -> Fabrikam; the service sees nothing:");
+    create("/connections", "fabrikam.com");
+    println!("\nRefused, a sign-in token that was tampered with:");
+    create("/connections", "fabrikam.com&seal=bad-signature");
+    println!("\nPassed with a warning, a sign-in token of Azure DevOps' own:");
+    create("/azure-devops/connections", "contoso.com&kind=azure-devops");
+    println!("\nBlocked with a page, a browser on its way back from a sign-in at Fabrikam:");
+    println!(
+        "  curl -i --cacert {ca} -H 'accept: text/html' -d state=any \\\n       \
+         -d \"id_token=$(token 'tenant=fabrikam.com&aud={CONNECTOR}&kind=id')\" \\\n       \
+         {url}/redirect"
+    );
+    println!("\nWhat the service saw:");
+    println!(
+        "  curl --cacert {ca} {}/_mock/requests",
+        stage.service.url()
+    );
 }
