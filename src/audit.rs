@@ -53,6 +53,8 @@ pub struct Exchange {
     outcome: Option<Outcome>,
     /// Whether it was decided before the provider was asked.
     pub early: bool,
+    /// Whether the server behind was asked, or was about to be.
+    pub forwarded: bool,
     /// The provider's status.
     pub upstream_status: Option<u16>,
     /// The status answered with.
@@ -88,6 +90,7 @@ impl Exchange {
             seen: None,
             outcome: None,
             early: false,
+            forwarded: false,
             upstream_status: None,
             status: None,
             upstream_us: 0,

@@ -58,14 +58,15 @@ async fn steps(
     // What a client marks as meant for this hop alone is not forwarded, so it is not read either.
     headers::end_to_end(&mut head.headers, &gateway.trust_headers);
     let reading = Reading::of(&connection.sign_in, &head.headers, body.is_end_stream())?;
-    let body = gateway.read_body(body).await?;
-    let admitted = gateway.admit()?;
+    let body = gateway.read_body(head.version, body).await?;
 
     let path = head.uri.path().to_owned();
     let captures = lane.route.path.matches(&path).ok_or(Refusal::NoRoute)?;
     let creator = resolve(gateway, lane, peer, &head, &captures).await?;
     record.creator = Some(creator);
     let presented = verify(gateway, lane, connection, &head, reading, &body).await?;
+    // Not before: who waits for keys takes no place from others.
+    let admitted = gateway.admit()?;
 
     let signed_in = (presented.sign_in(), Some(Seen::Presented(presented)));
     let permit = conclusion::evaluate(gateway, lane, creator, signed_in, record)?;

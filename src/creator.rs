@@ -26,6 +26,7 @@ pub async fn resolve(
     headers: &HeaderMap,
     captures: &Captures<'_, '_>,
 ) -> Result<Creator, Refusal> {
+    let connection = matches!(lane.route.kind, RouteKind::Connection(_));
     let mut claims = Vec::with_capacity(2);
     for source in &lane.route.creator {
         let claim = match source {
@@ -34,6 +35,10 @@ pub async fn resolve(
                 audience,
                 provider,
             } => match presented::in_header(headers, header) {
+                Ok(None) if connection && headers.contains_key(header) => {
+                    // Of another scheme: it would travel, unread.
+                    return Err(Refusal::CreatorTokenMissing);
+                }
                 Ok(None) => None,
                 Ok(Some(token)) => {
                     let token = verify(gateway, provider, token, audience).await?;
@@ -51,8 +56,8 @@ pub async fn resolve(
         };
         claims.extend(claim);
     }
-    if asks_for_token(&lane.route) && !claims.iter().any(|claim| matches!(claim, Claim::Bearer(_)))
-    {
+    let token = claims.iter().any(|claim| matches!(claim, Claim::Bearer(_)));
+    if connection && bearers(&lane.route).next().is_some() && !token {
         return Err(Refusal::CreatorTokenMissing);
     }
     creator::resolve(claims).map_err(Refusal::Creator)
@@ -70,10 +75,6 @@ async fn verify(
         NotVerified::Refused(why) => Refusal::CreatorToken(why),
         NotVerified::Unavailable => Refusal::KeysUnavailable,
     })
-}
-
-fn asks_for_token(route: &Route) -> bool {
-    matches!(route.kind, RouteKind::Connection(_)) && bearers(route).next().is_some()
 }
 
 fn bearers(route: &Route) -> impl Iterator<Item = &HeaderName> {

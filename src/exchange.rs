@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, Request, request};
+use http::{Request, request};
 use hyper::body::Incoming;
 
 use crate::audit::Exchange;
@@ -50,14 +50,14 @@ async fn steps(
     body: Incoming,
     record: &mut Exchange,
 ) -> Result<Reply, Ended> {
-    let body = read_form(gateway, &head.headers, body).await?;
-    let admitted = gateway.admit()?;
+    let body = read_form(gateway, &head, body).await?;
     record.grant_type = Some(grant_type(&body, lane.terms.provider)?);
 
     let path = head.uri.path().to_owned();
     let captures = lane.route.path.matches(&path).ok_or(Refusal::NoRoute)?;
     let creator = creator::resolve(gateway, lane, peer, &head.headers, &captures).await?;
     record.creator = Some(creator);
+    let admitted = gateway.admit()?;
 
     decide_early(gateway, lane, creator, &captures, record).await?;
 
@@ -87,9 +87,10 @@ async fn steps(
 /// The request's body, whole, if it is a form.
 async fn read_form(
     gateway: &Gateway,
-    headers: &HeaderMap,
+    head: &request::Parts,
     body: Incoming,
 ) -> Result<Bytes, Refusal> {
+    let (headers, version) = (&head.headers, head.version);
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let media_type = types
         .next()
@@ -102,7 +103,7 @@ async fn read_form(
     if !is_form || types.next().is_some() || headers.contains_key(CONTENT_ENCODING) {
         return Err(Refusal::ContentType);
     }
-    gateway.read_body(body).await
+    gateway.read_body(version, body).await
 }
 
 /// The grant, as a word we know; recorded and otherwise of no consequence: every grant's reply is

@@ -6,11 +6,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderName, Request, Uri};
+use http::{HeaderName, Request, Uri, Version};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
@@ -52,8 +52,6 @@ pub struct Gateway {
     pub metrics: Arc<Metrics>,
     /// Signing keys, for tokens in requests.
     pub keys: KeyStore,
-    /// Longest that one token waits for keys.
-    pub key_timeout: Duration,
     in_flight: AtomicUsize,
 }
 
@@ -77,7 +75,6 @@ impl Gateway {
             audit,
             metrics,
             keys,
-            key_timeout: config.verification.key_timeout,
             in_flight: AtomicUsize::new(0),
         }
     }
@@ -110,12 +107,13 @@ impl Gateway {
     ///
     /// # Errors
     /// 413, 408, or 400 when it breaks off.
-    pub async fn read_body(&self, body: Incoming) -> Result<Bytes, Refusal> {
+    pub async fn read_body(&self, version: Version, mut body: Incoming) -> Result<Bytes, Refusal> {
         let cap = self.limits.request_body;
         if body.size_hint().lower() > u64::try_from(cap).unwrap_or(u64::MAX) {
             return Err(Refusal::BodyTooLarge);
         }
-        timeout(self.limits.body_timeout, Limited::new(body, cap).collect())
+        let whole = Limited::new(&mut body, cap).collect();
+        let bytes = timeout(self.limits.body_timeout, whole)
             .await
             .map_err(|_| Refusal::BodyTimeout)?
             .map(|body| body.to_bytes())
@@ -125,7 +123,12 @@ impl Gateway {
                 } else {
                     Refusal::BodyIncomplete
                 }
-            })
+            })?;
+        // A stream that is reset without an error (RFC 9113 section 8.1) looks like one that ended.
+        if version == Version::HTTP_2 && !body.is_end_stream() {
+            return Err(Refusal::BodyIncomplete);
+        }
+        Ok(bytes)
     }
 }
 
@@ -241,6 +244,7 @@ impl Lane {
         record: &mut Exchange,
     ) -> Result<Withheld, Refusal> {
         let asked = Instant::now();
+        record.forwarded = true;
         let received = self.upstream.exchange(request, redirects).await;
         record.upstream_us = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
         let withheld = received?;

@@ -26,6 +26,9 @@ pub const CLIENT_TENANT_ID: HeaderName = HeaderName::from_static("x-ms-client-te
 /// Longest request target, in bytes.
 const MAX_TARGET: usize = 8 * 1024;
 
+/// Most headers of a request. hyper holds HTTP/1.1 to as many, and HTTP/2 to none.
+const MAX_HEADERS: usize = 100;
+
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const ALT_SVC: HeaderName = HeaderName::from_static("alt-svc");
@@ -63,6 +66,9 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 /// # Errors
 /// The refusal to answer with.
 pub fn screen(head: &request::Parts) -> Result<Authority, Refusal> {
+    if head.headers.len() > MAX_HEADERS {
+        return Err(Refusal::HeaderCount);
+    }
     framing(&head.headers, head.version)?;
     path(&head.uri)?;
     host(head)

@@ -3,7 +3,7 @@
 //! Invariant: every wait for a client has a deadline (handshake, headers, idle keep-alive, a
 //! silent HTTP/2 peer), and the protocol is settled by ALPN, never guessed from bytes.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,14 +22,11 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::Limits;
 use crate::gateway::{Peer, Worker};
-use crate::proxy;
+use crate::proxy::{self, Held};
 use crate::tls;
 
 /// Requests that one HTTP/2 connection may have open.
 const MAX_STREAMS: u32 = 32;
-
-/// Longest that an exchange takes besides its body, its upstream and keys (the early check).
-const DECIDING: Duration = Duration::from_secs(5);
 
 /// Pause after the system refuses a connection (no file descriptors): neither spin nor die.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -178,16 +175,13 @@ impl Connection {
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(self.watcher.watch(connection));
         // hyper times out neither a silent HTTP/2 peer, nor half a preface, nor a stream whose
-        // client opens no window for the reply.
-        let idle = limits.header_timeout;
-        // The creator's token and a sign-in token may each wait for keys.
-        let keys = self.worker.gateway.key_timeout * 2;
-        let longest = limits.body_timeout + limits.upstream_timeout + keys + DECIDING + idle;
+        // client opens no window for the reply: that one has as long as for a body of its own.
+        let (idle, taking) = (limits.header_timeout, limits.body_timeout);
         loop {
             tokio::select! {
                 ended = &mut connection => return ended.map_err(io::Error::other),
-                () = sleep(idle / 2) => {
-                    if activity.idle_for() >= idle || activity.oldest() >= longest {
+                () = sleep(idle.min(taking) / 2) => {
+                    if activity.idle_for() >= idle || activity.waiting_for() >= taking {
                         return Err(io::ErrorKind::TimedOut.into());
                     }
                 }
@@ -199,10 +193,12 @@ impl Connection {
 /// What is under way on an HTTP/2 connection, from a request's head to the last of its reply.
 struct Activity(Mutex<Requests>);
 
-/// When each open request began, and since when none is open.
+/// The open requests, and since when none is open.
 struct Requests {
     next: u64,
-    began: BTreeMap<u64, Instant>,
+    open: usize,
+    /// Those whose answers wait to be taken, and since when.
+    answered: HashMap<u64, Instant>,
     quiet: Instant,
 }
 
@@ -210,7 +206,8 @@ impl Activity {
     fn new() -> Self {
         Self(Mutex::new(Requests {
             next: 0,
-            began: BTreeMap::new(),
+            open: 0,
+            answered: HashMap::new(),
             quiet: Instant::now(),
         }))
     }
@@ -223,7 +220,7 @@ impl Activity {
         let mut open = self.open();
         let number = open.next;
         open.next += 1;
-        open.began.insert(number, Instant::now());
+        open.open += 1;
         Busy {
             activity: Arc::clone(self),
             number,
@@ -232,16 +229,17 @@ impl Activity {
 
     fn idle_for(&self) -> Duration {
         let open = self.open();
-        if open.began.is_empty() {
+        if open.open == 0 {
             open.quiet.elapsed()
         } else {
             Duration::ZERO
         }
     }
 
-    fn oldest(&self) -> Duration {
+    /// How long an answer has been waiting that its client does not take.
+    fn waiting_for(&self) -> Duration {
         let open = self.open();
-        let oldest = open.began.values().next();
+        let oldest = open.answered.values().min();
         oldest.map_or(Duration::ZERO, Instant::elapsed)
     }
 }
@@ -252,10 +250,18 @@ struct Busy {
     number: u64,
 }
 
+impl Held for Busy {
+    fn answered(&self) {
+        let mut open = self.activity.open();
+        open.answered.insert(self.number, Instant::now());
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
         let mut open = self.activity.open();
-        open.began.remove(&self.number);
+        open.open -= 1;
+        open.answered.remove(&self.number);
         open.quiet = Instant::now();
     }
 }

@@ -64,11 +64,7 @@ fn media_type(headers: &HeaderMap) -> Option<Reading> {
     }
     let mut parts = text.split(';').map(str::trim);
     let name = parts.next()?;
-    let utf8 = |part: &str| {
-        let (name, value) = part.split_once('=').unwrap_or((part, ""));
-        name.trim() != "charset" || matches!(value.trim().trim_matches('"'), "utf-8" | "utf8")
-    };
-    if !parts.all(utf8) {
+    if !parts.all(keeps_utf8) {
         return None;
     }
     match name.strip_prefix("application/")? {
@@ -76,6 +72,24 @@ fn media_type(headers: &HeaderMap) -> Option<Reading> {
         "json" => Some(Reading::Json),
         other if other.ends_with("+json") => Some(Reading::Json),
         _ => None,
+    }
+}
+
+/// Whether a parameter of a media type leaves no parser another text encoding than UTF-8. Some take
+/// `charset*=utf-8''utf-7` (RFC 2231) for a charset.
+fn keeps_utf8(parameter: &str) -> bool {
+    let token = |text: &str| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"!#$&'+-.^_`|~".contains(&b);
+        !text.is_empty() && text.bytes().all(plain)
+    };
+    let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+    let value = value
+        .strip_prefix('"')
+        .and_then(|v| v.strip_suffix('"'))
+        .unwrap_or(value);
+    match name {
+        "charset" => matches!(value, "utf-8" | "utf8"),
+        name => token(name) && token(value) && !parameter.contains("charset"),
     }
 }
 
@@ -92,9 +106,14 @@ pub fn tokens<'r>(
     let mut shown = Vec::with_capacity(sources.len());
     for SignInSource { place, audience } in sources {
         let text = match (place, reading) {
-            (Place::Header(name), _) => in_header(&head.headers, name)
-                .map_err(|Doubtful| Refusal::SignInMalformed)?
-                .map(Cow::Borrowed),
+            (Place::Header(name), _) => match in_header(&head.headers, name) {
+                // It would travel, unread.
+                Ok(None) if head.headers.contains_key(name) => {
+                    return Err(Refusal::SignInMalformed);
+                }
+                Ok(token) => token.map(Cow::Borrowed),
+                Err(Doubtful) => return Err(Refusal::SignInMalformed),
+            },
             (Place::Form(name), _) if in_query(head, name) => return Err(Refusal::SignInMalformed),
             (Place::Form(name), Reading::Form) => {
                 form::field(body, name).map_err(|error| match error {

@@ -26,11 +26,21 @@ use crate::relay;
 use crate::reply::{self, Style};
 use crate::withheld::Reply;
 
+/// What a listener holds for a request until its answer was sent.
+pub trait Held {
+    /// The answer is there, and now it is the client's turn to take it.
+    fn answered(&self);
+}
+
+impl Held for () {
+    fn answered(&self) {}
+}
+
 /// Answers one request. `held` is dropped when the answer was sent, and not before.
 ///
 /// # Errors
 /// None: whatever happens, there is an answer.
-pub async fn serve<H>(
+pub async fn serve<H: Held>(
     worker: Arc<Worker>,
     peer: Arc<Peer>,
     request: Request<Incoming>,
@@ -41,6 +51,7 @@ pub async fn serve<H>(
     if head_alone {
         reply = without_body(reply);
     }
+    held.answered();
     let place = reply.extensions_mut().remove();
     Ok(reply.map(|body| Sending {
         body,

@@ -32,6 +32,8 @@ pub enum Refusal {
     Framing,
     /// No `grant_type`.
     GrantMissing,
+    /// There are too many headers.
+    HeaderCount,
     /// The host is missing, doubled, malformed or contradictory.
     Host,
     /// A JSON body is malformed, or doubles or respells a name.
@@ -158,6 +160,7 @@ impl Refusal {
                 "The parameter grant_type is missing.",
                 "grant_missing",
             ),
+            Self::HeaderCount => (431, BAD, "There are too many headers.", "header_count"),
             Self::Host => (
                 400,
                 BAD,

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 
 use crate::core::isolation::{self, SignIn, Verdict};
 use crate::core::policy::Mode;
-use crate::core::token::reply::{inspect, inspect_text};
+use crate::core::token::reply::{inspect, inspect_text, texts};
 use crate::gateway::{Lane, Worker};
 use crate::headers;
 use crate::refusal::Refusal;
@@ -27,7 +27,7 @@ pub async fn answer(
 ) -> Result<Reply, Refusal> {
     let gateway = &worker.gateway;
     let (mut head, body) = request.into_parts();
-    let body = gateway.read_body(body).await?;
+    let body = gateway.read_body(head.version, body).await?;
     let admitted = gateway.admit()?;
     let path = head.uri.path().to_owned();
     let captures = lane.route.path.matches(&path).ok_or(Refusal::NoRoute)?;
@@ -70,10 +70,8 @@ pub async fn answer(
 fn without_token(withheld: &Withheld, lane: &Lane) -> Result<(), Refusal> {
     let text = withheld.text()?;
     let issuers = &lane.route.provider.issuers;
-    let shows = |text: &[u8]| {
-        let text = String::from_utf8_lossy(text);
-        inspect_text(&text, issuers).are_about_sign_in()
-    };
+    let shows =
+        |body: &[u8]| texts(body).any(|text| inspect_text(&text, issuers).are_about_sign_in());
     let in_headers = || {
         withheld
             .headers()

@@ -104,8 +104,7 @@ impl Withheld {
         };
         let tokens = match read(body, &aside) {
             Err(Unreadable::NeitherJsonNorForm) => {
-                let page = String::from_utf8_lossy(body);
-                aside.extend(Some(page).filter(&counts));
+                aside.extend(reply::texts(body).filter(&counts));
                 read(&[], &aside)
             }
             read => read,
@@ -170,16 +169,19 @@ const ASCII_COMPATIBLE: [&str; 5] = ["utf-8", "utf8", "us-ascii", "iso-8859-1", 
 fn readable(headers: &HeaderMap) -> Result<Coding, Refusal> {
     let plain = |value: &HeaderValue| {
         let charset = |part: &str| {
-            let (name, value) = part.split_once('=')?;
-            let value = value.trim().trim_matches('"');
-            name.trim()
-                .eq_ignore_ascii_case("charset")
-                .then(|| value.to_ascii_lowercase())
+            let part = part.to_ascii_lowercase();
+            // Whatever else has the word in it, some parser takes for one: `charset*=` (RFC 2231).
+            let (name, value) = part.split_once('=').unwrap_or((&part, ""));
+            let value = match name.trim() {
+                "charset" => value.trim().trim_matches('"').to_owned(),
+                _ => "another spelling".to_owned(),
+            };
+            part.contains("charset").then_some(value)
         };
         value.to_str().is_ok_and(|text| {
             text.split([';', ','])
                 .filter_map(charset)
-                .all(|name| ASCII_COMPATIBLE.contains(&&*name))
+                .all(|name| ASCII_COMPATIBLE.contains(&name.as_str()))
         })
     };
     if headers.get_all(CONTENT_TYPE).iter().all(plain) {

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
-/// So many may wait for one fetch: each of them holds a request up.
-const CROWD: usize = 1024;
+/// So many may wait for one fetch: each of them holds a request up, and any junk can.
+pub(super) const CROWD: usize = 64;
 
 /// Asks for fetches.
 pub(super) struct Demand {
@@ -51,8 +51,10 @@ pub(super) enum Asked {
     Crowded,
     /// There was one a short while ago.
     TooSoon,
-    /// It is under way, or will be at once.
+    /// It is under way: what it reads may be older than the key.
     UnderWay(UnderWay),
+    /// It was asked for now, and will begin at once.
+    Begun(UnderWay),
 }
 
 /// A fetch that is under way.
@@ -103,6 +105,7 @@ impl Demand {
             desk.wanted = true;
             drop(desk);
             self.wake.notify_one();
+            return Asked::Begun(waiting);
         }
         Asked::UnderWay(waiting)
     }

@@ -101,6 +101,7 @@ impl FetchError {
 struct Metadata {
     issuer: String,
     jwks_uri: String,
+    cloud_instance_name: Option<String>,
 }
 
 /// How a provider's keys are fetched.
@@ -137,9 +138,9 @@ impl Fetcher {
     pub(super) async fn fetch(&self, path: &str) -> Result<KeySet, FetchError> {
         self.in_time(async {
             let metadata = self.read(Document::Metadata, path).await?;
-            let keys = self.keys_of(&metadata)?;
+            let (keys, cloud) = self.keys_of(&metadata)?;
             let keys = self.read(Document::Keys, keys.as_str()).await?;
-            Ok(KeySet::parse(&keys)?)
+            Ok(KeySet::parse_in_cloud(&keys, cloud.as_deref())?)
         })
         .await
     }
@@ -153,11 +154,15 @@ impl Fetcher {
             .unwrap_or(Err(FetchError::Slow))
     }
 
-    /// Where the keys are, by metadata that is the provider's.
-    fn keys_of(&self, metadata: &[u8]) -> Result<PathAndQuery, FetchError> {
+    /// Where the keys are and of which cloud, by metadata that is the provider's.
+    fn keys_of(&self, metadata: &[u8]) -> Result<(PathAndQuery, Option<String>), FetchError> {
         // A list would be read by position.
         let object = metadata.trim_ascii_start().starts_with(b"{");
-        let Metadata { issuer, jwks_uri } = serde_json::from_slice(metadata)
+        let Metadata {
+            issuer,
+            jwks_uri,
+            cloud_instance_name,
+        } = serde_json::from_slice(metadata)
             .ok()
             .filter(|_| object)
             .ok_or(FetchError::Metadata)?;
@@ -168,7 +173,8 @@ impl Fetcher {
         if !same_server(&uri, &self.authority) {
             return Err(FetchError::Elsewhere);
         }
-        uri.into_parts().path_and_query.ok_or(FetchError::Elsewhere)
+        let path = uri.into_parts().path_and_query;
+        Ok((path.ok_or(FetchError::Elsewhere)?, cloud_instance_name))
     }
 
     async fn read(&self, document: Document, path: &str) -> Result<Vec<u8>, FetchError> {

@@ -160,24 +160,34 @@ impl Keys {
         token: &str,
         audience: &[String],
     ) -> Result<(Verified, How), NotVerified> {
-        let outcome = self.fetch_for(kid).await?;
-        let judged = self.judge(token, audience, now());
-        if let Err(NotVerified::Refused(Refused::UnknownKey)) = judged {
-            if outcome == Some(Outcome::Whole) {
-                self.unknown.insert(kid.to_owned(), ());
-            }
-            if !self.in_force.load().whole {
-                // It may be among those that are missing.
-                return Err(NotVerified::Unavailable);
+        // One that was under way may have read its document before the key was in it.
+        for _ in 0..2 {
+            let fetched = self.fetch_for(kid).await?;
+            let judged = self.judge(token, audience, now());
+            let Err(NotVerified::Refused(Refused::UnknownKey)) = judged else {
+                return judged;
+            };
+            match fetched {
+                Fetched::Late => {}
+                Fetched::Whole => {
+                    self.unknown.insert(kid.to_owned(), ());
+                    break;
+                }
+                Fetched::Nothing => break,
             }
         }
-        judged
+        if self.in_force.load().whole {
+            Err(NotVerified::Refused(Refused::UnknownKey))
+        } else {
+            // It may be among those that are missing.
+            Err(NotVerified::Unavailable)
+        }
     }
 
-    /// Waits for a fetch that may bring this key. None: there is none, or it takes too long.
-    async fn fetch_for(&self, kid: &str) -> Result<Option<Outcome>, NotVerified> {
+    /// Waits for a fetch that may bring this key.
+    async fn fetch_for(&self, kid: &str) -> Result<Fetched, NotVerified> {
         if self.unknown.contains_key(kid) {
-            return Ok(None);
+            return Ok(Fetched::Nothing);
         }
         let Verification {
             key_cooldown,
@@ -185,9 +195,26 @@ impl Keys {
             ..
         } = self.verification;
         match self.demand.ask_for_unknown(key_cooldown) {
+            Asked::Begun(fetch) => Ok(match timeout(key_timeout, fetch.ended()).await {
+                Ok(Outcome::Whole) => Fetched::Whole,
+                Ok(Outcome::Failed) | Err(_) => Fetched::Nothing,
+            }),
             Asked::Crowded => Err(NotVerified::Unavailable),
-            Asked::TooSoon => Ok(None),
-            Asked::UnderWay(fetch) => Ok(timeout(key_timeout, fetch.ended()).await.ok()),
+            Asked::TooSoon => Ok(Fetched::Nothing),
+            Asked::UnderWay(fetch) => Ok(match timeout(key_timeout, fetch.ended()).await {
+                Ok(_) => Fetched::Late,
+                Err(_) => Fetched::Nothing,
+            }),
         }
     }
+}
+
+/// What came of asking for a fetch because of a key.
+enum Fetched {
+    /// One ended that had begun before.
+    Late,
+    /// There was none, or none that ended well and in time.
+    Nothing,
+    /// One began after the key was asked for, and every source answered.
+    Whole,
 }

@@ -10,13 +10,10 @@ use aws_lc_rs::digest::{Context, SHA256};
 use moka::sync::Cache;
 
 use super::in_force::Version;
-use crate::core::token::verified::Authentic;
+use crate::core::token::verified::{Authentic, LONGEST};
 
 /// A larger token counts for several: most have less than this, in bytes.
 const ORDINARY: usize = 2048;
-
-/// Tokens larger than this are not looked up: none of them is accepted.
-const LARGEST: usize = 32 * 1024;
 
 /// What a token is found by: a digest of provider, keys and the whole token.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,7 +46,7 @@ impl Remembered {
 
     /// What this token would be found by. None: it is not remembered in any case.
     pub(super) fn digest(&self, provider: &str, version: &Version, token: &str) -> Option<Digest> {
-        if self.most == 0 || token.len() > LARGEST {
+        if self.most == 0 || token.len() > LONGEST {
             return None;
         }
         let mut context = Context::new(&SHA256);

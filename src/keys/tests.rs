@@ -99,7 +99,8 @@ impl Kept {
     /// Has keys fetched and waits for it.
     async fn fetch(&self) {
         self.keys.demand.ask();
-        if let Asked::UnderWay(fetch) = self.keys.demand.ask_for_unknown(Duration::ZERO) {
+        let asked = self.keys.demand.ask_for_unknown(Duration::ZERO);
+        if let Asked::Begun(fetch) | Asked::UnderWay(fetch) = asked {
             fetch.ended().await;
         }
     }

@@ -128,8 +128,6 @@ fn every_place_that_is_present_is_read() {
     );
     assert_eq!(read(&[], Reading::Form, "code=c"), texts(&[]));
     assert_eq!(read(&[], Reading::Json, "{}"), texts(&[]));
-    let basic = [("authorization", "Basic YTpi")];
-    assert_eq!(read(&basic, Reading::Unread, ""), texts(&[]));
 }
 
 /// A target, headers, how the body is read, the body, and the refusal that follows.
@@ -245,4 +243,59 @@ fn a_query_is_searched_in_any_spelling() {
     assert!(named("/p?a=1&Access%5Ftoken=b"));
     assert!(!named("/p?a=access_token"));
     assert!(!named("/p"));
+}
+
+#[test]
+fn a_token_of_another_scheme_is_not_passed_over() {
+    let sources = [source(Place::Header(http::header::AUTHORIZATION)), json()];
+    for scheme in ["Basic", "DPoP", "Token", "JWT", "PoP", "MSAuth1.0"] {
+        let (head, ()) = Request::builder()
+            .header("authorization", format!("{scheme} a.b.c"))
+            .header("content-type", JSON)
+            .body(())
+            .unwrap()
+            .into_parts();
+        let found = tokens(&sources, &head, Reading::Json, br#"{"token":"d.e.f"}"#);
+        assert_eq!(found.err(), Some(Refusal::SignInMalformed), "{scheme}");
+    }
+}
+
+/// Django, for one, reads the whole body as UTF-7 then, and finds other members in it.
+#[test]
+fn a_text_encoding_spelled_otherwise_is_refused() {
+    for parameter in [
+        "charset*=utf-8''utf-7",
+        "charset*0=utf-7",
+        "charset*0*=utf-8''utf-7",
+        "x=1 charset=utf-7",
+        "xcharset=utf-16",
+        "\"charset\"=utf-7",
+        "charset",
+        "charset=",
+        "charset =utf-7",
+        "charset=\"utf-7",
+        "charset=utf-8 charset=utf-7",
+        "x=\"a",
+        "=utf-7",
+        "",
+    ] {
+        for (media_type, source) in [
+            ("application/x-www-form-urlencoded", form()),
+            (JSON, json()),
+        ] {
+            let value = format!("{media_type}; {parameter}");
+            let headers = headers(&[("content-type", &value)]);
+            let found = Reading::of(&[source], &headers, false);
+            assert_eq!(found, Err(Refusal::MediaType), "{value}");
+        }
+    }
+    for parameter in [
+        "odata.metadata=minimal",
+        "charset=UTF-8",
+        "charset=\"utf-8\"; v=2",
+    ] {
+        let value = format!("{JSON};{parameter}");
+        let found = Reading::of(&[json()], &headers(&[("content-type", &value)]), false);
+        assert_eq!(found, Ok(Reading::Json), "{value}");
+    }
 }

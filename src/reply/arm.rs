@@ -22,7 +22,9 @@ pub(super) const fn code(refusal: Refusal) -> &'static str {
         Refusal::BodyIncomplete | Refusal::Form | Refusal::GrantMissing | Refusal::JsonBody => {
             "InvalidRequestContent"
         }
-        Refusal::Framing | Refusal::Host | Refusal::TrustHeader => "InvalidRequestHeader",
+        Refusal::Framing | Refusal::HeaderCount | Refusal::Host | Refusal::TrustHeader => {
+            "InvalidRequestHeader"
+        }
         Refusal::KeysUnavailable | Refusal::PolicyUnavailable => "ServiceUnavailable",
         Refusal::Method => "MethodNotAllowed",
         Refusal::NoRoute => "ResourceNotFound",

@@ -5,6 +5,7 @@ mod bodies;
 mod disconnects;
 mod framing;
 mod http2;
+mod streams;
 mod targets;
 
 use crate::harness::{Answer, COMMON, CONTOSO, Raw, World};

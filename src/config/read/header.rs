@@ -77,7 +77,7 @@ fn is_everyday(name: &str) -> bool {
         "sec-",
         "x-forwarded-",
     ];
-    const NAMES: [&str; 14] = [
+    const NAMES: [&str; 17] = [
         "cache-control",
         "client-request-id",
         "date",
@@ -90,8 +90,11 @@ fn is_everyday(name: &str) -> bool {
         "tracestate",
         "user-agent",
         "via",
+        "x-http-method-override",
         "x-ms-client-request-id",
         "x-ms-correlation-request-id",
+        "x-original-url",
+        "x-rewrite-url",
     ];
     FAMILIES.iter().any(|family| name.starts_with(family)) || NAMES.contains(&name)
 }

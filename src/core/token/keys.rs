@@ -74,12 +74,25 @@ impl KeySet {
     /// # Errors
     /// [`KeySetError`].
     pub fn parse(json: &[u8]) -> Result<Self, KeySetError> {
+        Self::parse_in_cloud(json, None)
+    }
+
+    /// Reads the key set of a cloud, as the provider's metadata names it (`cloud_instance_name`).
+    /// Keys of another cloud in it are left out: the worldwide set lists some of US Government, with
+    /// the worldwide issuer beside them.
+    ///
+    /// # Errors
+    /// [`KeySetError`].
+    pub fn parse_in_cloud(json: &[u8], cloud: Option<&str>) -> Result<Self, KeySetError> {
         let documents = read::keys(json).ok_or(KeySetError::Malformed)?;
         if documents.len() > MOST_KEYS {
             return Err(KeySetError::TooManyKeys);
         }
         let listed = documents.len();
-        let keys: Vec<Key> = documents.into_iter().filter_map(read::key).collect();
+        let keys: Vec<Key> = documents
+            .into_iter()
+            .filter_map(|document| read::key(document, cloud))
+            .collect();
         let skipped = listed - keys.len();
         let set = Self::settled(keys, BTreeSet::new(), skipped);
         if set.keys.is_empty() {

@@ -240,6 +240,16 @@ fn inspect_as<'a>(
     Ok(collector.tokens)
 }
 
+/// The texts that clients may see in a body that is neither JSON nor a form: UTF-8; and where
+/// there are NULs, what stands between them, as in UTF-16 and UTF-32.
+pub fn texts(body: &[u8]) -> impl Iterator<Item = Cow<'_, str>> {
+    let between = body.contains(&0).then(|| {
+        let bytes: Vec<u8> = body.iter().copied().filter(|byte| *byte != 0).collect();
+        Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+    });
+    std::iter::once(String::from_utf8_lossy(body)).chain(between)
+}
+
 /// Classifies the JWTs in a text of any kind (a page, a header value): for paths that are
 /// declared to carry no tokens.
 pub fn inspect_text(text: &str, issuers: &Issuers) -> Tokens {

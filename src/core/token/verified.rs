@@ -33,6 +33,7 @@ use super::issuer::Issuers;
 use super::keys::KeySet;
 use claims::Claims;
 use jws::Jws;
+pub use jws::LONGEST;
 pub use refused::Refused;
 
 /// A token read and not yet verified. Nothing it says is given out but its key's name.

@@ -234,3 +234,43 @@ async fn wrong_metadata_keeps_the_previous_keys() {
     }
     world.finish().await;
 }
+
+/// Who waits for keys takes no place from others: junk with unknown key names, while the key
+/// server is silent.
+#[tokio::test]
+async fn who_waits_for_keys_takes_no_place() {
+    let setup = contoso_on()
+        .set("limits.in_flight", 1)
+        .set("verification.key_timeout", "20s");
+    let world = World::start(setup).await;
+    world
+        .creation(CONTOSO, CONTOSO)
+        .send()
+        .await
+        .created("same_tenant");
+    world.forwarded(1).await;
+    world.idp.requests().clear();
+    world
+        .idp
+        .keys()
+        .trouble(Document::Discovery, Trouble::Silent);
+    let junk = world
+        .sign_in(CONTOSO)
+        .signed_by(KeyName::Unpublished)
+        .build();
+    let waiting = world.creation(CONTOSO, CONTOSO).json_token(&junk);
+    let good = async {
+        until("somebody waits for keys", async || {
+            (world.idp.requests().discovery_fetches() > 0).then_some(())
+        })
+        .await;
+        for _ in 0..3 {
+            let answer = world.creation(CONTOSO, CONTOSO).send_unrecorded().await;
+            assert_eq!(answer.status, 201, "{answer:?}");
+        }
+    };
+    tokio::select! {
+        answer = waiting.send_unrecorded() => panic!("nobody waited: {answer:?}"),
+        () = good => {}
+    }
+}

@@ -16,6 +16,13 @@ async fn tokens_in_other_shapes_are_found() {
     let own = tokens(&world, CONTOSO);
     let utf16 =
         |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let utf16_be =
+        |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_be_bytes).collect() };
+    let utf32 = |text: &str| -> Vec<u8> {
+        text.chars()
+            .flat_map(|c| u32::from(c).to_le_bytes())
+            .collect()
+    };
     let bodies: Vec<(&str, Vec<u8>)> = vec![
         (
             "a list",
@@ -72,6 +79,23 @@ async fn tokens_in_other_shapes_are_found() {
         (
             "UTF-16, opaque",
             utf16(&format!(r#"{{"access_token":"{opaque}"}}"#)),
+        ),
+        (
+            "UTF-16 with its mark",
+            utf16(&format!("\u{feff}{{\"access_token\":\"{token}\"}}")),
+        ),
+        (
+            "UTF-16, big end first",
+            utf16_be(&format!(r#"{{"access_token":"{token}"}}"#)),
+        ),
+        (
+            "UTF-16, big end first, with its mark",
+            utf16_be(&format!("\u{feff}<p>{token}</p>")),
+        ),
+        ("UTF-32", utf32(&format!("\u{feff}<p>{token}</p>"))),
+        (
+            "a page with NULs",
+            format!("<p>{}</p>", token.replace('.', ".\0")).into(),
         ),
         (
             "a form, escaped",

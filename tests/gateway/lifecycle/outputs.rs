@@ -54,6 +54,7 @@ async fn a_record_has_the_documented_fields() {
         "correlation_id",
         "trace_id",
         "early",
+        "forwarded",
         "status",
         "upstream_status",
         "duration_us",

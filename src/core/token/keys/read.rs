@@ -22,15 +22,26 @@ pub(super) fn keys(json: &[u8]) -> Option<Vec<&RawValue>> {
     serde_json::from_str(keys?.get()).ok()
 }
 
-/// One key, if it can be used.
-pub(super) fn key(document: &RawValue) -> Option<Key> {
-    const MEMBERS: [&str; 8] = ["alg", "e", "issuer", "key_ops", "kid", "kty", "n", "use"];
-    let [alg, e, issuer, key_ops, kid, kty, n, usage] = members(document.get(), &MEMBERS)?;
+/// One key, if it can be used in this cloud.
+pub(super) fn key(document: &RawValue, cloud: Option<&str>) -> Option<Key> {
+    const MEMBERS: [&str; 9] = [
+        "alg",
+        "cloud_instance_name",
+        "e",
+        "issuer",
+        "key_ops",
+        "kid",
+        "kty",
+        "n",
+        "use",
+    ];
+    let [alg, named, e, issuer, key_ops, kid, kty, n, usage] = members(document.get(), &MEMBERS)?;
     let says = |value, word: &str| text(value).is_some_and(|text| text == word);
     let usable = says(kty?, "RSA")
         && says(usage?, "sig")
         && alg.is_none_or(|alg| says(alg, "RS256"))
         && key_ops.is_none_or(allows_verification)
+        && named.is_none_or(|named| cloud.is_none_or(|cloud| says(named, cloud)))
         && BASE64URL.decode(text(e?)?.as_ref()).ok()? == EXPONENT;
     let kid = text(kid?).filter(|kid| is_key_name(kid))?;
     let issuer = text(issuer?).filter(|issuer| (1..=LONGEST_ISSUER).contains(&issuer.len()))?;

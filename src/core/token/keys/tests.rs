@@ -385,3 +385,43 @@ fn a_key_is_shown_without_its_material() {
         format!("Key {{ kid: \"k\", issuer: \"{ENTERPRISE}\", .. }}")
     );
 }
+
+/// As the worldwide set lists them: keys of US Government with the worldwide issuer.
+#[test]
+fn a_key_of_another_cloud_signs_for_nobody_here() {
+    let key = |kid: &str, cloud: &str| {
+        let cloud = match cloud {
+            "" => String::new(),
+            name => format!(r#","cloud_instance_name":{name}"#),
+        };
+        let n = URL_SAFE_NO_PAD.encode([0xff_u8; 256]);
+        format!(
+            r#"{{"kty":"RSA","use":"sig","kid":"{kid}","n":"{n}","e":"AQAB","issuer":"{ENTERPRISE}"{cloud}}}"#
+        )
+    };
+    let keys = [
+        key("ours", r#""microsoftonline.com""#),
+        key("theirs", r#""microsoftonline.us""#),
+        key("unnamed", ""),
+        key("odd", "1"),
+    ];
+    let document = format!(r#"{{"keys":[{}]}}"#, keys.join(","));
+    let named = |cloud| {
+        let set = KeySet::parse_in_cloud(document.as_bytes(), cloud).unwrap();
+        let kids: Vec<_> = set.keys().iter().map(|key| key.kid.clone()).collect();
+        (kids, set.skipped())
+    };
+    let kids = |kids: &[&str]| kids.iter().map(|kid| (*kid).to_owned()).collect::<Vec<_>>();
+    assert_eq!(
+        named(Some("microsoftonline.com")),
+        (kids(&["ours", "unnamed"]), 2)
+    );
+    assert_eq!(
+        named(Some("microsoftonline.us")),
+        (kids(&["theirs", "unnamed"]), 2)
+    );
+    assert_eq!(
+        named(None),
+        (kids(&["odd", "ours", "theirs", "unnamed"]), 0)
+    );
+}

@@ -5,7 +5,7 @@
 
 use super::super::issuer::Issuers;
 use super::super::reply::inspect_text;
-use super::super::verified::Refused;
+use super::super::verified::{LONGEST, Refused};
 use super::super::{Class, NotEntra, Untrusted, classify, respelling};
 
 /// How many layers of escapes are undone.
@@ -16,6 +16,9 @@ const LAYERS: usize = 4;
 /// # Errors
 /// [`Refused`]: it is Entra's, or pretends to be, or hides one.
 pub fn not_entra(token: &str, issuers: &Issuers) -> Result<NotEntra, Refused> {
+    if token.len() > LONGEST {
+        return Err(Refused::TooLong);
+    }
     let kind = kind(token, issuers)?;
     let mut plainer = respelling::undone(token);
     for _ in 0..LAYERS {

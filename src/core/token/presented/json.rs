@@ -110,6 +110,9 @@ impl<'de> Visitor<'de> for Walk<'_, 'de, '_> {
         self.no_text();
         let mut names = Names::default();
         while let Some(Text(name)) = map.next_key()? {
+            if name.contains(|c: char| c.is_control()) {
+                return Err(de::Error::custom("a control character in a name"));
+            }
             let way = self.through(&name);
             map.next_value_seed(Walk {
                 found: &mut *self.found,

@@ -18,7 +18,7 @@ use super::super::keys::Key;
 use super::Refused;
 
 /// The longest token, in bytes. Entra's are of 1 to 4 KiB, with many groups up to 16.
-const LONGEST: usize = 32 * 1024;
+pub const LONGEST: usize = 32 * 1024;
 
 /// A token of three segments. The payload may be anything.
 pub(super) struct Jws<'t> {
