@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Runs the peers one at a time, rounds interleaved, and prints medians and ratios as Markdown. See README.md."""
-import argparse, json, os, platform, shlex, shutil, signal, subprocess, sys, tempfile, time
+import argparse, json, os, platform, re, shlex, shutil, signal, subprocess, sys, tempfile, time
 from dataclasses import dataclass
 
 sys.dont_write_bytecode = True
 import gen, measure, proxies, report  # noqa: E402, after the setting above: no __pycache__ in the repository
-from cases import SCENARIOS, check  # noqa: E402
+from cases import DEFAULT, SCENARIOS, check, prepare  # noqa: E402
 from proxies import Failure  # noqa: E402
 
 
@@ -26,13 +26,16 @@ def options():
     mode.add_argument("--memory", action="store_true", help="resident memory idle, with 1,000 policies")
     mode.add_argument("--check", action="store_true", help="only: does every peer decide rightly?")
     ap.add_argument("--tls", action="store_true", help="TLS 1.3 between wrk and the proxy")
-    ap.add_argument("--scenarios", default="A-allow,A-block", metavar="LIST", help="of " + ", ".join(SCENARIOS))
+    ap.add_argument("--route", choices=["A", "B"], default="A", help="A: token route, the default; B: connection route")
+    ap.add_argument("--scenarios", metavar="LIST",
+                    help="of " + ", ".join(SCENARIOS) + "; those of the other route are left out")
     ap.add_argument("--only", default="", metavar="LIST", help="peers, by name; default: all")
     ap.add_argument("--tidegate", default=os.path.join(proxies.ROOT, "target/release/tidegate"), metavar="PATH",
                     help="the build under test; default: target/release/tidegate")
     ap.add_argument("--variant", action="append", default=[], metavar="NAME=PATH",
                     help="one more build as a peer of its own; settings of its environment may stand before "
                          "the path: 'quiet=NAME=VALUE PATH'. May be given again")
+    ap.add_argument("--envoy", default="envoy", metavar="PATH", help="route B; default: the PATH's")
     ap.add_argument("--rounds", type=int, default=5)
     ap.add_argument("--seconds", type=int, default=4, help="per sample, after 1 s of warming up")
     ap.add_argument("--connections", type=int, default=64)
@@ -46,10 +49,12 @@ def options():
     ap.add_argument("--json", metavar="FILE", help="append every sample here, a JSON line each")
     ap.add_argument("--keep", action="store_true", help="leave the run's directory (configurations, logs) behind")
     a = ap.parse_args()
-    a.scenarios = a.scenarios.split(",")
-    for s in a.scenarios:
+    chosen = a.scenarios.split(",") if a.scenarios else DEFAULT[a.route]
+    for s in chosen:
         if s not in SCENARIOS:
             ap.error(f"--scenarios: {s} is none of {', '.join(SCENARIOS)}")
+    # `bench/run all` asks every route with the same list: where none of it is this route's, its own are meant.
+    a.scenarios = [s for s in chosen if s[0] == a.route] or DEFAULT[a.route]
     a.tenants = a.tenants or (1000 if a.memory else 11)
     if a.tenants < 11:
         ap.error("--tenants: at least 11")
@@ -63,19 +68,31 @@ def options():
     return a
 
 
-def choose(a):
-    peers = proxies.STOCK + [proxies.tidegate("tidegate", a.tidegate)]
+def all_peers(a, route):
+    peers = proxies.stock(route, a.envoy) + proxies.tidegate(route, "tidegate", a.tidegate)
     for v in a.variant:
         name, _, command = v.partition("=")
-        peers.append(proxies.tidegate(name, command))
+        peers += proxies.tidegate(route, name, command)
+    return peers
+
+
+def choose(a):
+    peers = all_peers(a, a.route)
     names = [p.name for p in peers]
     if len(set(names)) != len(names):
         raise Failure("two peers have the same name: " + ", ".join(names))
     only = a.only.split(",") if a.only else names
-    unknown = [n for n in only if n not in names]
+    # `bench/run all` asks every route with the same list.
+    every = {p.name for route in DEFAULT for p in all_peers(a, route)}
+    unknown = [n for n in only if n not in every]
     if unknown:
         raise Failure(f"--only: no peer named {', '.join(unknown)}; there are {', '.join(names)}")
     peers = [p for p in peers if p.name in only and not (a.memory and p.role != "inspect")]
+    for p in peers if not a.only else []:
+        need = p.optional and proxies.own_need(p)
+        if need:
+            print(f"!! {p.name} is left out. Missing: {need}", file=sys.stderr)
+            peers = [q for q in peers if q is not p]
     if not peers:
         raise Failure("no peer is left to run")
     gone = proxies.missing(peers)
@@ -104,6 +121,9 @@ def preamble(a, bench, peers):
     tools = [first_line("nginx", "-v")]
     if shutil.which("haproxy"):
         tools.append(first_line("haproxy", "-v").split(" - ")[0])
+    if any("envoy.yaml" in p.files for p in peers):
+        found = re.search(r"/(\d+\.\d+\.\d+)/", first_line(a.envoy, "--version"))
+        tools.append("Envoy " + (found[1] if found else "?"))
     tools.append(first_line("wrk", "-v").split(" Copyright")[0])
     print("Versions: " + "; ".join(tools) + ".", flush=True)
 
@@ -116,7 +136,7 @@ def measure_one(a, bench, peer, process, provider, scenario, load):
         measure.wait_quiet(a.patience)
         r = measure.sample(bench, process, provider, scenario, load, port, a.seconds)
         sent += r["requests"] + r["warm"]
-        wanted = r["requests"] if peer.role == "inspect" and SCENARIOS[scenario][1] == 403 else 0
+        wanted = r["requests"] if peer.role == "inspect" and SCENARIOS[scenario] == 403 else 0
         # wrk counts a status above 399 as refused.
         if r["failed"] or r["refused"] != wanted:
             raise Failure(f"{peer.name}, {scenario}: wrong answers under load: {r}\n{process.tail()}")
@@ -140,21 +160,21 @@ def audited(a, sent, peer):
         raise Failure(f"{peer.name}: {lines} audit records for {sent} exchanges")
 
 
-def rounds(a, bench, peers, provider, replies):
+def rounds(a, bench, peers, provider, asked):
     # Both tables of --low-load take the same shape of row, so one loop serves all kinds of run.
     loads = [Load(1), Load(16, a.rate)] if a.low_load else [Load(a.connections)]
     rows, checked = [], set()
     for number in range(a.rounds):
         turn = number % len(peers)
         for peer in peers[turn:] + peers[:turn]:
-            scenarios = [s for s in a.scenarios if peer.role == "inspect" or SCENARIOS[s][1] == 200]
+            scenarios = [s for s in a.scenarios if peer.role == "inspect" or SCENARIOS[s] == 200]
             if a.audit and peer.ours:
                 open(a.audit, "w").close()
             process = provider if peer.role == "direct" else bench.start(peer)
             try:
                 if peer.name not in checked:
                     port = process.port if process is not provider else bench.upstream
-                    check(peer, port, bench.tls and process is not provider, replies)
+                    check(peer, port, bench.tls and process is not provider, asked)
                     checked.add(peer.name)
                 sent = 0
                 for load in loads:
@@ -178,14 +198,14 @@ def rounds(a, bench, peers, provider, replies):
     return rows
 
 
-def idle_memory(a, bench, peers, provider, replies):
+def idle_memory(a, bench, peers, provider, asked):
     rows = []
     for peer in peers:
         process = bench.start(peer)
         try:
             time.sleep(2)
             start = measure.memory(process)
-            check(peer, process.port, bench.tls, replies)
+            check(peer, process.port, bench.tls, asked)
             for scenario in a.scenarios:
                 measure.wrk(bench, scenario, Load(a.connections), process.port, a.seconds)
             time.sleep(2)
@@ -211,11 +231,8 @@ def main():
     run = tempfile.mkdtemp(prefix="tidegate-bench-")
     bench = proxies.Bench(run, a.threads, a.tls, a.audit)
     try:
-        replies = gen.make(run, bench.upstream, a.tenants - len(gen.TENANT), "A-fresh" in a.scenarios)
-        for name, ((method, path, headers, body), _) in SCENARIOS.items():
-            with open(f"{run}/{name}.request", "w") as f:
-                lines = "".join(f"{k}: {v}\n" for k, v in headers.items())
-                f.write(f"{method} {path}\n{lines}\n{body}")
+        asked = prepare(a.route, run, bench.upstream, gen.tenants(a.tenants - len(gen.TENANT)), a.scenarios)
+        bench.values = asked.values
         provider = bench.provider()
         try:
             if not a.check:
@@ -223,9 +240,9 @@ def main():
             setup = (f"{'TLS 1.3' if a.tls else 'plain HTTP'} to the proxy, {a.threads} proxy "
                      f"thread{'s' if a.threads > 1 else ''}, audit to {'a file' if a.audit else '/dev/null'}")
             if a.memory:
-                report.memory(idle_memory(a, bench, peers, provider, replies), a.tenants, setup)
+                report.memory(idle_memory(a, bench, peers, provider, asked), a.tenants, setup)
             else:
-                rows = rounds(a, bench, peers, provider, replies)
+                rows = rounds(a, bench, peers, provider, asked)
                 if rows:
                     report.report(rows, [p.name for p in peers if p.ours], f"{setup}, {a.tenants:,} policies")
         finally:

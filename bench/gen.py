@@ -11,6 +11,8 @@ CLIENT = "4b3d4e2c-0000-4444-8888-9a1b2c3d4e5f"
 TENANT = {n: str(uuid.uuid5(uuid.NAMESPACE_DNS, n + ".example")) for n in ("contoso", "fabrikam", "northwind")}
 FRESH = 4096  # distinct replies behind /common/: one for each value of three hexadecimal digits
 TOKEN_PATH = "/{}/oauth2/v2.0/token"
+CONNECTION_PATH = "/connections/shared-office365-1"
+CREATED = json.dumps(dict(name="shared-office365-1", properties=dict(statuses=[dict(status="Connected")])))
 
 
 def b64u(data):
@@ -26,11 +28,15 @@ def openssl(*args, data=None):
     return subprocess.run(["openssl", *args], input=data, check=True, capture_output=True).stdout
 
 
+def compact(value):
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
 class Signer:
     """Three RSA keys, as a provider publishes several; tokens use the first."""
 
     def __init__(self, out):
-        self.jwks, self.key, self.kid = [], None, None
+        self.jwks, self.keys = [], []  # keys: the name and the file of each
         for i in range(3):
             path = os.path.join(out, f"signing-{i}.key")
             openssl("genrsa", "-out", path, "2048")
@@ -38,13 +44,18 @@ class Signer:
             kid = b64u(hashlib.sha1(modulus.encode()).digest())
             self.jwks.append(dict(kty="RSA", use="sig", kid=kid, x5t=kid, n=b64u(bytes.fromhex(modulus)), e="AQAB",
                                   issuer="https://login.microsoftonline.com/{tenantid}/v2.0"))
-            if i == 0:
-                self.key, self.kid = path, kid
+            self.keys.append((kid, path))
 
-    def token(self, claims):
-        header = dict(typ="JWT", alg="RS256", kid=self.kid)
-        text = ".".join(b64u(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims))
-        return text + "." + b64u(openssl("dgst", "-sha256", "-sign", self.key, "-binary", data=text.encode()))
+    def header(self, key=0):
+        return b64u(compact(dict(typ="JWT", alg="RS256", kid=self.keys[key][0])))
+
+    def token(self, claims, key=0, named=None):
+        """Signed with one of the keys, whose name it bears unless another is `named`."""
+        text = self.header(key if named is None else named) + "." + b64u(compact(claims))
+        return text + "." + b64u(openssl("dgst", "-sha256", "-sign", self.keys[key][1], "-binary", data=text.encode()))
+
+    def public(self, path):
+        return openssl("rsa", "-in", path, "-pubout").decode()
 
     def reply(self, tenant, **extra):
         """A token reply of the usual shape and size: access, refresh and id token, 4.7 kB."""
@@ -129,15 +140,17 @@ end
 """)
 
 
-def make(out, upstream, extra, fresh):
-    """Fills `out`; `upstream` is the mock provider's port. Returns the replies by the path's first segment."""
-    os.makedirs(os.path.join(out, "policies"), exist_ok=True)
-
+def writer(out):
     def put(name, text):
         with open(os.path.join(out, name), "w") as f:
             f.write(text)
+    return put
 
-    signer = Signer(out)
+
+def make(out, upstream, policy, fresh):
+    """Fills `out`; `upstream` is the mock provider's port. Returns the signer, and replies by first path segment."""
+    os.makedirs(os.path.join(out, "policies"), exist_ok=True)
+    put, signer = writer(out), Signer(out)
     replies = {tenant: signer.reply(tenant) for tenant in TENANT.values()}
     replies["organizations"] = replies[TENANT["contoso"]]
     # 200 groups are the most a provider puts into a token.
@@ -156,11 +169,11 @@ def make(out, upstream, extra, fresh):
         locations += location(rf"~ ^/[^/]+{dotted}/\.well-known/openid-configuration$", document)
         locations += location(rf"~ ^/[^/]+/discovery{dotted}/keys$", keys)
     put("upstream.maps", maps)
-    put("upstream.locations", locations + fresh_location)
-    write_policy(put, tenants(extra))
+    put("upstream.locations", locations + location("/connections/", CREATED) + fresh_location)
+    write_policy(put, policy)
     openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
             "-keyout", os.path.join(out, "tls.key"), "-out", os.path.join(out, "tls.crt"))
     with open(os.path.join(out, "tls.crt")) as crt, open(os.path.join(out, "tls.key")) as key:
         put("tls.pem", crt.read() + key.read())
-    return replies
+    return signer, replies

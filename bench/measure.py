@@ -66,6 +66,8 @@ def wrk(bench, scenario, load, port, seconds):
         with open(conf, "w") as f:
             f.write(OPENSSL_CONF)
     env = dict(os.environ, OPENSSL_CONF=conf, BENCH_REQUEST=f"{bench.run}/{scenario}.request")
+    if os.path.exists(f"{bench.run}/{scenario}.tokens"):
+        env["BENCH_TOKENS"] = f"{bench.run}/{scenario}.tokens"
     if load.rate:
         env["BENCH_PAUSE_MS"] = str(round(load.connections / load.rate * 1000))
     command = ["taskset", "-c", bench.wrk_cpus, "wrk", f"-t{min(bench.wrk_threads, load.connections)}",

