@@ -5,24 +5,36 @@
 //!
 //! The first load is whole or refused. From then on a file that cannot be read leaves its tenant's
 //! last good policy in force (`policies/ledger.rs` has the table), is reported, and counted.
+//!
+//! Policies are written in one place, [`write`](mod@write), whoever wants it; files edited by hand
+//! live beside that.
 
 pub mod directory;
 pub mod document;
+pub mod expiry;
 mod file;
 mod ledger;
+mod lock;
 mod parallel;
+mod present;
+mod stored;
+mod versions;
 mod watch;
+pub mod write;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 
-use crate::core::policy::{Snapshot, UnixSeconds};
+use crate::core::policy::{Record, Snapshot, UnixSeconds, Version};
+use crate::core::tenant::TenantId;
 use crate::problem::Problem;
 
-use ledger::{Ledger, Pass};
+pub use stored::{Stored, read_stored};
+
+use ledger::{Ledger, Pass, Recording};
 use watch::Watch;
 
 /// The policies in force; cheap to clone. The directory is watched until the last clone is
@@ -31,6 +43,7 @@ use watch::Watch;
 pub struct Policies {
     shared: Arc<Shared>,
     watch: Option<Arc<Watch>>,
+    directory: Option<Arc<PathBuf>>,
 }
 
 /// Figures for metrics.
@@ -83,7 +96,8 @@ impl Policies {
     pub fn open(dir: &Path) -> Result<Self, Vec<Problem>> {
         // A later change of the working directory must not make it another directory.
         let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
-        let (ledger, pass) = directory::open(&dir)?;
+        let (ledger, pass) = directory::open(&dir, Recording::Yes)?;
+        ledger.remove_leftovers();
         let shared = Arc::new(Shared::default());
         shared.publish(&ledger, &pass, Asked::Yes);
         tracing::info!(
@@ -98,10 +112,11 @@ impl Policies {
                 "policy directory holds no policy: every tenant counts as absent"
             );
         }
-        let watch = Watch::start(dir, ledger, Arc::clone(&shared))?;
+        let watch = Watch::start(dir.clone(), ledger, Arc::clone(&shared))?;
         Ok(Self {
             shared,
             watch: Some(Arc::new(watch)),
+            directory: Some(Arc::new(dir)),
         })
     }
 
@@ -113,12 +128,30 @@ impl Policies {
         Self {
             shared: Arc::new(shared),
             watch: None,
+            directory: None,
         }
     }
 
     /// All policies at this moment. A decision takes one snapshot and reads both sides from it.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.snapshot.load_full()
+    }
+
+    /// Where they stand; none for fixed ones.
+    pub fn directory(&self) -> Option<&Path> {
+        self.directory.as_ref().map(|dir| dir.as_path())
+    }
+
+    /// Has a tenant's file looked at now, and waits until this version of it, or a later one, is
+    /// in force. False: it was not to be had.
+    fn await_in_force(&self, tenant: TenantId, version: Version) -> bool {
+        let looked = self.watch.as_ref().is_some_and(|watch| watch.look(tenant));
+        let snapshot = self.snapshot();
+        looked
+            && match snapshot.get(tenant) {
+                Record::Absent | Record::Unreadable => false,
+                Record::Present(policy) => policy.version >= version,
+            }
     }
 
     /// Figures for metrics.

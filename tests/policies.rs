@@ -22,8 +22,14 @@ mod documents;
 mod logs;
 #[path = "policies/outage.rs"]
 mod outage;
+#[path = "policies/processes.rs"]
+mod processes;
 #[path = "policies/size.rs"]
 mod size;
+#[path = "policies/versions.rs"]
+mod versions;
+#[path = "policies/write.rs"]
+mod write;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +37,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tidegate::core::isolation::{OnUndetermined, Provider, Terms, Verdict, evaluate};
-use tidegate::core::policy::{Isolation, Mode, Snapshot};
+use tidegate::core::policy::{Isolation, Mode, Record, Snapshot};
 use tidegate::core::tenant::TenantId;
 use tidegate::policies::Policies;
 
@@ -77,6 +83,14 @@ fn outbound(snapshot: &Snapshot, creator: &str) -> Gets {
         Verdict::Block => Blocked,
         Verdict::Unavailable => Unavailable,
         Verdict::PassNonEntra(_) | Verdict::WouldBlock(_) => panic!("{decision:?}"),
+    }
+}
+
+/// The version of Contoso's policy.
+fn in_force(policies: &Policies) -> Option<u64> {
+    match policies.snapshot().get(tenant(CONTOSO)) {
+        Record::Absent | Record::Unreadable => None,
+        Record::Present(policy) => Some(policy.version.0),
     }
 }
 

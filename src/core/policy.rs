@@ -122,13 +122,23 @@ pub struct Policy {
     entries: Box<[Entry]>,
 }
 
-/// Identifies the text a policy was read from: the first 64 bits of its SHA-256.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Numbers the texts of one tenant's policy: a text put in force later has a greater one.
+/// Microseconds since 1970-01-01T00:00:00Z, more or less: when the text was written, raised where
+/// that would not be greater. 0: a text that was never in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub u64);
+
+impl Version {
+    /// The next one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
 
 impl std::fmt::Display for Version {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:016x}", self.0)
+        self.0.fmt(f)
     }
 }
 
@@ -220,6 +230,13 @@ impl Snapshot {
     /// Forgets a tenant: its absence is confirmed.
     pub fn remove(&mut self, tenant: TenantId) {
         self.records.remove(&tenant);
+    }
+
+    /// The policies in force, in no order.
+    pub fn policies(&self) -> impl Iterator<Item = (TenantId, &Policy)> {
+        self.records
+            .iter()
+            .filter_map(|(tenant, policy)| Some((*tenant, &**policy.as_ref()?)))
     }
 
     /// How many tenants have a record.

@@ -13,7 +13,7 @@ use crate::problem::Problem;
 
 use super::document::{self, Document, Fault};
 use super::file::{Directory, usual_name};
-use super::ledger::{Ledger, Pass};
+use super::ledger::{Ledger, Pass, Recording};
 use super::parallel::{self, Pace};
 
 /// A directory in which every policy file could be read.
@@ -30,7 +30,7 @@ pub struct Loaded {
 /// # Errors
 /// Every problem found in it, the operator's to mend.
 pub fn load(dir: &Path) -> Result<Loaded, Vec<Problem>> {
-    let (ledger, pass) = open(dir)?;
+    let (ledger, pass) = open(dir, Recording::No)?;
     Ok(Loaded {
         snapshot: ledger.snapshot().clone(),
         ignored: pass.ignored,
@@ -43,7 +43,7 @@ pub fn load(dir: &Path) -> Result<Loaded, Vec<Problem>> {
 /// # Errors
 /// Every problem found in it, the operator's to mend.
 pub fn documents(dir: &Path) -> Result<Vec<(TenantId, Document)>, Vec<Problem>> {
-    open(dir)?;
+    open(dir, Recording::No)?;
     let directory = Directory::open(dir).map_err(|problem| vec![problem])?;
     let mut files = directory.list().map_err(|problem| vec![problem])?.files;
     files.sort();
@@ -68,8 +68,8 @@ pub fn documents(dir: &Path) -> Result<Vec<(TenantId, Document)>, Vec<Problem>> 
 }
 
 /// Looks at a directory for the first time.
-pub(super) fn open(dir: &Path) -> Result<(Ledger, Pass), Vec<Problem>> {
-    let mut ledger = Ledger::new(dir);
+pub(super) fn open(dir: &Path, recording: Recording) -> Result<(Ledger, Pass), Vec<Problem>> {
+    let mut ledger = Ledger::new(dir, recording);
     for _ in 0..ATTEMPTS {
         let pass = ledger.look_at_all(Pace::Fast);
         if !pass.again {

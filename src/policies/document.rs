@@ -32,16 +32,18 @@
 //!
 //! Source: the tenant isolation policy API as Microsoft's Terraform provider and PowerShell use it.
 
+mod draft;
 mod json;
 mod members;
 mod read;
 
-use aws_lc_rs::digest;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::core::policy::{Entry, Isolation, Mode, Policy, Subject, Version, WithoutClientTenant};
 use crate::core::tenant::TenantId;
+
+pub use draft::{Draft, Resolved, Unresolved, parse_for_write};
 
 /// One fault in a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +129,12 @@ pub struct Directions {
 #[derive(Clone, Debug, Default)]
 struct Unknown(Vec<(String, Box<RawValue>)>);
 
+impl Unknown {
+    fn names(&self, member: &str) -> bool {
+        self.0.iter().any(|(name, _)| name == member)
+    }
+}
+
 impl Serialize for Unknown {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
@@ -136,6 +144,8 @@ impl Serialize for Unknown {
 /// Reads a document, collecting all its faults. `expected_tenant` is whose policy it must be:
 /// the tenant of the file's name, or of the path it was sent to.
 ///
+/// The policy's version is 0: which number a text has, the directory it stands in knows.
+///
 /// # Errors
 /// Every fault found in it, the operator's to mend.
 pub fn parse(
@@ -143,18 +153,34 @@ pub fn parse(
     expected_tenant: Option<TenantId>,
 ) -> Result<(TenantId, Policy, Document), Vec<Fault>> {
     let document = read::document(bytes, expected_tenant)?;
-    let policy = document.policy(version(bytes));
+    let policy = document.policy(Version::default());
     Ok((document.properties.tenant_id, policy, document))
 }
 
-/// Which text of a policy this is.
-pub fn version(bytes: &[u8]) -> Version {
-    let hash = digest::digest(&digest::SHA256, bytes);
-    let first = hash.as_ref().first_chunk::<8>();
-    Version(first.map_or(0, |chunk| u64::from_be_bytes(*chunk)))
-}
-
 impl Document {
+    /// A policy of `tenant` that is On and allows nobody.
+    pub fn new(tenant: TenantId) -> Self {
+        Self {
+            properties: Properties {
+                tenant_id: tenant,
+                is_disabled: false,
+                allowed_tenants: Vec::new(),
+                connections_without_client_tenant: None,
+                report_only: None,
+                unknown: Unknown::default(),
+            },
+            unknown: Unknown::default(),
+        }
+    }
+
+    /// The text of it, as it is stored.
+    ///
+    /// # Errors
+    /// None is known; the writer of JSON has the word.
+    pub fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(self)
+    }
+
     /// The form decisions read.
     pub fn policy(&self, version: Version) -> Policy {
         let properties = &self.properties;
@@ -182,6 +208,23 @@ impl Document {
 }
 
 impl AllowedTenant {
+    /// An entry that says no more than this.
+    pub fn new(tenant: Subject, inbound: bool, outbound: bool) -> Self {
+        Self {
+            tenant_id: tenant,
+            direction: Directions {
+                inbound,
+                outbound,
+                unknown: Unknown::default(),
+            },
+            tenant_name: None,
+            tenant_domain: None,
+            note: None,
+            expires_on: None,
+            unknown: Unknown::default(),
+        }
+    }
+
     fn entry(&self) -> Entry {
         Entry {
             subject: self.tenant_id,

@@ -7,13 +7,14 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Uid};
 
+use crate::core::policy::Version;
 use crate::core::tenant::TenantId;
 use crate::problem::Problem;
 
@@ -61,6 +62,17 @@ pub(super) struct Identity {
     inode: u64,
 }
 
+impl Identity {
+    // The fields have other types on other platforms.
+    #[allow(clippy::unnecessary_cast)]
+    pub(super) fn of(stat: &Stat) -> Self {
+        Self {
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+        }
+    }
+}
+
 /// Changes whenever a file's content may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprint {
@@ -73,18 +85,20 @@ pub(super) struct Fingerprint {
 impl Fingerprint {
     // The fields have other types on other platforms.
     #[allow(clippy::unnecessary_cast)]
-    fn of(stat: &Stat) -> Self {
+    pub(super) fn of(stat: &Stat) -> Self {
         let nanos =
             |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
         Self {
-            identity: Identity {
-                device: stat.st_dev as u64,
-                inode: stat.st_ino as u64,
-            },
+            identity: Identity::of(stat),
             size: stat.st_size as u64,
             modified: nanos(stat.st_mtime as i64, stat.st_mtime_nsec as i64),
             changed: nanos(stat.st_ctime as i64, stat.st_ctime_nsec as i64),
         }
+    }
+
+    /// When the content was written, as the file tells: in microseconds, like a version.
+    pub(super) fn written(&self) -> Version {
+        Version(u64::try_from(self.modified / 1_000).unwrap_or(0))
     }
 
     /// Whether the last change is long enough ago that another one shows. Two changes within one
@@ -148,6 +162,20 @@ impl Directory {
                 identity: Fingerprint::of(&stat).identity,
             }),
             Err(error) => Err(unreadable(path, error.into())),
+        }
+    }
+
+    /// The open directory.
+    pub(super) fn handle(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+
+    /// Gives a new file in it to whom the directory belongs to: what a superuser writes must not
+    /// be closed to the gateway. Best effort.
+    pub(super) fn adopt(&self, file: &File) {
+        if let Ok(stat) = rustix::fs::fstat(&self.handle) {
+            let (owner, group) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
+            let _ = rustix::fs::fchown(file, Some(owner), Some(group));
         }
     }
 

@@ -10,12 +10,16 @@
 //! | no file, twice, [`GRACE`] apart, and the directory is in place | the tenant has no record |
 //! | a file with a fault, or two files for one tenant | the last good policy stays, or the record is unreadable |
 //! | no directory, an unreadable one, or another one without policies | everything stays |
+//!
+//! A text that is another one than the last gets a greater version (`policies/versions.rs`).
 
 mod look;
+mod record;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::core::policy::{Record, Snapshot, Version};
@@ -24,8 +28,10 @@ use crate::problem::Problem;
 
 use super::file::{Directory, Identity, Listing, Named, Sight, named, usual_name};
 use super::parallel::{self, Pace};
+use super::versions::Versions;
 
 use look::{Before, Finding, Known, Seen};
+pub(super) use record::Recording;
 
 /// What is known of a directory.
 pub(super) struct Ledger {
@@ -39,6 +45,8 @@ pub(super) struct Ledger {
     missing: BTreeMap<TenantId, Instant>,
     links: BTreeSet<PathBuf>,
     snapshot: Snapshot,
+    versions: Versions,
+    recording: Recording,
 }
 
 /// A file must be absent for this long. Some tools delete a file before they write it anew, and
@@ -85,7 +93,7 @@ type Names = BTreeMap<TenantId, Vec<OsString>>;
 
 impl Ledger {
     /// A ledger of a directory that was never looked at.
-    pub(super) fn new(path: &Path) -> Self {
+    pub(super) fn new(path: &Path, recording: Recording) -> Self {
         Self {
             path: path.to_owned(),
             identity: None,
@@ -96,6 +104,8 @@ impl Ledger {
             missing: BTreeMap::new(),
             links: BTreeSet::new(),
             snapshot: Snapshot::default(),
+            versions: Versions::default(),
+            recording,
         }
     }
 
@@ -134,8 +144,13 @@ impl Ledger {
 
     /// Looks at the whole directory. Files whose fingerprint is known are not read again.
     pub(super) fn look_at_all(&mut self, pace: Pace) -> Pass {
-        let opened = Directory::open(&self.path)
-            .and_then(|directory| directory.list().map(|listing| (directory, listing)));
+        let opened = Directory::open(&self.path).and_then(|directory| {
+            // Before the listing: what is put meanwhile is not taken for gone.
+            if self.identity.is_none() {
+                self.versions.catch_up(&directory);
+            }
+            directory.list().map(|listing| (directory, listing))
+        });
         let (directory, mut listing) = match opened {
             Ok(opened) => opened,
             Err(problem) => return self.out(problem),
@@ -146,6 +161,10 @@ impl Ledger {
         let mut names = Names::new();
         for (tenant, spelt) in listing.files.drain(..) {
             names.entry(tenant).or_default().extend(spelt);
+        }
+        if self.identity.is_none() {
+            self.versions
+                .gone_but_for(|tenant| names.contains_key(&tenant));
         }
         // A listing made while files are renamed may miss one: absence is asked for by name.
         for tenant in self.files.keys() {
@@ -180,8 +199,7 @@ impl Ledger {
             .unclear
             .into_iter()
             .for_each(|name| self.note_unclear(name, &mut pass));
-        seen.into_iter()
-            .for_each(|seen| self.enter(seen, &mut pass));
+        self.enter_all(&directory, seen, &mut pass);
         pass
     }
 
@@ -219,8 +237,7 @@ impl Ledger {
                 self.note_unclear(name, &mut pass);
             }
         }
-        seen.into_iter()
-            .for_each(|seen| self.enter(seen, &mut pass));
+        self.enter_all(&directory, seen, &mut pass);
         pass
     }
 
@@ -320,6 +337,7 @@ impl Ledger {
             Finding::Absent => {
                 let had_record = self.files.remove(&tenant).is_some();
                 self.snapshot.remove(tenant);
+                self.versions.gone(tenant);
                 if had_record {
                     pass.changes.push((tenant, None));
                 }
@@ -330,11 +348,16 @@ impl Ledger {
                 self.snapshot.insert_unreadable(tenant);
                 problems
             }
-            Finding::Good(policy) => {
+            Finding::Good {
+                mut policy,
+                text,
+                written,
+            } => {
                 self.files.insert(tenant, known);
+                policy.version = self.versions.of(tenant, text, written);
                 if in_force != Some(policy.version) {
                     pass.changes.push((tenant, Some(policy.version)));
-                    self.snapshot.insert(tenant, policy);
+                    self.snapshot.insert(tenant, Arc::new(policy));
                 }
                 Vec::new()
             }

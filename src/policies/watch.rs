@@ -6,6 +6,7 @@
 //! | what happens | how it is noticed |
 //! |---|---|
 //! | a file written, renamed over, deleted (looked at twice), its permissions changed | its event: that file is read |
+//! | a policy is put ([`super::write`]) | it says so itself, and waits: that file is read at once |
 //! | `..data` swapped, a linked file changed, events lost, SIGHUP | everything is looked at, by fingerprint |
 //! | the directory replaced, renamed, made again | an event of its parent: everything |
 //! | the same behind links further up; mounted, unmounted | its identity is looked at every [`GLANCE`] |
@@ -16,14 +17,18 @@ mod announce;
 mod eyes;
 mod signal;
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::core::tenant::TenantId;
 use crate::problem::Problem;
 
+use super::file::usual_name;
 use super::ledger::{Ledger, Pass};
 use super::parallel::Pace;
 use super::{Asked, Shared, Watching};
@@ -41,6 +46,9 @@ const RESCAN: Duration = Duration::from_secs(30);
 /// events tell of changes, one in five where nothing else does.
 const SHARE_WATCHING: u32 = 100;
 const SHARE_POLLING: u32 = 5;
+
+/// How long a look at one file may take, all that was begun before it included.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// How long a dropped watch waits for its thread, which a hanging file system may hold.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -104,6 +112,12 @@ impl Watch {
         })
     }
 
+    /// Has a tenant's file looked at now, and waits until what it holds is in force. False: it
+    /// took too long.
+    pub(super) fn look(&self, tenant: TenantId) -> bool {
+        self.signal.look(usual_name(tenant), LOOK)
+    }
+
     /// Has everything looked at, because the operator asked.
     pub(super) fn reload(&self) {
         self.signal.reload();
@@ -141,10 +155,12 @@ impl Keeper {
             match self.signal.wait(GLANCE) {
                 Work::All => self.look_at_all(Asked::No, Pace::Fast),
                 Work::Idle => {}
-                Work::Names(names) => {
-                    let pass = self.ledger.look_at(names);
-                    let unwatched = self.eyes.follow(self.ledger.links());
-                    self.finish(&pass, Asked::No, unwatched);
+                Work::Names(names) => drop(self.look_at(names)),
+                Work::Now(names, asked) => {
+                    if self.look_at(names).again {
+                        self.look_at_all(Asked::No, Pace::Fast);
+                    }
+                    self.signal.looked(asked);
                 }
                 Work::Reload => self.look_at_all(Asked::Yes, Pace::Fast),
                 Work::Stop => return,
@@ -159,6 +175,13 @@ impl Keeper {
                 self.look_at_all(Asked::No, pace);
             }
         }
+    }
+
+    fn look_at(&mut self, names: BTreeSet<OsString>) -> Pass {
+        let pass = self.ledger.look_at(names);
+        let unwatched = self.eyes.follow(self.ledger.links());
+        self.finish(&pass, Asked::No, unwatched);
+        pass
     }
 
     fn look_at_all(&mut self, asked: Asked, pace: Pace) {

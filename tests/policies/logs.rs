@@ -32,10 +32,12 @@ pub(crate) fn capture() {
 
 /// The lines that name something in a directory: level, message, and all fields.
 fn lines(dir: &Path) -> Vec<(String, String, serde_json::Value)> {
+    lines_with(dir.to_str().unwrap())
+}
+
+fn lines_with(word: &str) -> Vec<(String, String, serde_json::Value)> {
     let text = String::from_utf8(LINES.lock().unwrap().clone()).unwrap();
-    let lines = text
-        .lines()
-        .filter(|line| line.contains(dir.to_str().unwrap()));
+    let lines = text.lines().filter(|line| line.contains(word));
     lines
         .map(|line| {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -88,4 +90,44 @@ fn a_problem_is_told_once_and_so_is_its_mending() {
     assert_eq!(fields["expected"], "true or false, without quotes");
     assert_eq!(fields["policy.in_force"], "last_good");
     assert_eq!(told("policy problem mended").len(), 1);
+}
+
+#[test]
+fn an_entry_that_expires_is_told_of_beforehand() {
+    const PARTNER: &str = "77777777-7777-4777-8777-777777777777";
+    let place = Place::new();
+    let text = |end: &str| {
+        format!(
+            r#"{{"properties":{{"tenantId":"{CONTOSO}","allowedTenants":[{{"tenantId":"{PARTNER}","direction":{{"inbound":true}},"expiresOn":"{end}"}}]}}}}"#
+        )
+    };
+    let now = std::time::SystemTime::now();
+    let seconds = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let end = jiff::Timestamp::from_second(seconds as i64 + 3 * 86_400).unwrap();
+    fs::write(place.file(), text(&end.to_string())).unwrap();
+    let policies = place.open();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let announced = tokio::spawn(tidegate::policies::expiry::announce(policies));
+        let start = Instant::now();
+        while lines_with(PARTNER).is_empty() {
+            assert!(start.elapsed() < DEADLINE);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        announced.abort();
+    });
+    let told = lines_with(PARTNER);
+    let [(level, message, fields)] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    assert_eq!(level, "WARN");
+    assert_eq!(message, "allowlist entry expires within seven days");
+    assert_eq!(fields["policy.tenant"], CONTOSO);
+    assert_eq!(fields["policy.entry"], PARTNER);
+    assert_eq!(fields["policy.inbound"], true);
+    assert_eq!(fields["policy.outbound"], false);
+    assert_eq!(fields["policy.expires_on"], end.to_string());
 }

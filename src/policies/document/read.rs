@@ -4,23 +4,58 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::core::policy::{MAX_ENTRIES, Subject, WithoutClientTenant};
-use crate::core::tenant::TenantId;
+use crate::core::tenant::{TenantId, TenantIdError};
 
+use super::draft::Unresolved;
 use super::json::{Key, Members, Sound, described, shortened};
 use super::members::{Place, meant};
 use super::{AllowedTenant, Directions, Document, Fault, Properties, Unknown};
 
-/// Reads a document that must be `tenant`'s, if one is given.
+/// Reads a document that must be `tenant`'s, if one is given, and holds ids only.
 pub(super) fn document(bytes: &[u8], tenant: Option<TenantId>) -> Result<Document, Vec<Fault>> {
-    let mut reader = Reader { faults: Vec::new() };
+    read(bytes, tenant, Domains::Refused).map(|(document, _)| document)
+}
+
+/// Reads a document that is to be written as `tenant`'s, with the entries that name a domain.
+pub(super) fn draft(
+    bytes: &[u8],
+    tenant: TenantId,
+) -> Result<(Document, Vec<Unresolved>), Vec<Fault>> {
+    read(bytes, Some(tenant), Domains::Noted(tenant, Vec::new()))
+}
+
+fn read(
+    bytes: &[u8],
+    tenant: Option<TenantId>,
+    domains: Domains,
+) -> Result<(Document, Vec<Unresolved>), Vec<Fault>> {
+    let mut reader = Reader {
+        faults: Vec::new(),
+        domains,
+    };
     let document = match text(bytes).and_then(whole) {
         Ok(root) => reader.root(root, tenant),
         Err(fault) => return Err(vec![fault]),
     };
     match document {
-        Some(document) if reader.faults.is_empty() => Ok(document),
+        Some(document) if reader.faults.is_empty() => {
+            let noted = match reader.domains {
+                Domains::Noted(_, noted) => noted,
+                Domains::Refused => Vec::new(),
+            };
+            Ok((document, noted))
+        }
         _ => Err(reader.faults),
     }
+}
+
+/// What becomes of a domain in the place of an entry's tenant id.
+enum Domains {
+    /// It is noted, and this tenant, whose policy it is, stands in its place meanwhile: an entry
+    /// for the own tenant allows nothing.
+    Noted(TenantId, Vec<Unresolved>),
+    /// It is a fault.
+    Refused,
 }
 
 /// The text of a file: UTF-8 and nothing else.
@@ -62,6 +97,7 @@ fn fault(key: Key<'_>, found: &str, expected: &str) -> Fault {
 
 struct Reader {
     faults: Vec<Fault>,
+    domains: Domains,
 }
 
 impl Reader {
@@ -121,13 +157,19 @@ impl Reader {
             return self.refuse(key, &found, &format!("at most {MAX_ENTRIES}"));
         }
         // Faulty entries drop out of the list; their faults refuse the document.
-        let read = |(index, raw)| self.entry(Key::Index(&key, index), raw);
+        let read = |(index, raw)| self.entry(Key::Index(&key, index), index, raw);
         Some(elements.into_iter().enumerate().filter_map(read).collect())
     }
 
-    fn entry(&mut self, key: Key<'_>, raw: &RawValue) -> Option<AllowedTenant> {
+    fn entry(&mut self, key: Key<'_>, index: usize, raw: &RawValue) -> Option<AllowedTenant> {
         let mut members = self.object(key, raw)?;
-        let tenant_id = self.required(key, &mut members, "tenantId", SUBJECT, Self::subject);
+        let tenant_id = self.required(
+            key,
+            &mut members,
+            "tenantId",
+            SUBJECT,
+            |reader, key, raw| reader.subject(key, index, raw),
+        );
         let direction = self.required(key, &mut members, "direction", DIRECTION, Self::direction);
         // A null from Microsoft's tools describes nothing and is kept as it stands.
         let tenant_name = if members.is_null("tenantName") {
@@ -182,15 +224,28 @@ impl Reader {
         }
     }
 
-    fn subject(&mut self, key: Key<'_>, raw: &RawValue) -> Option<Subject> {
+    fn subject(&mut self, key: Key<'_>, index: usize, raw: &RawValue) -> Option<Subject> {
         let text = self.text(key, raw)?;
         if text == "*" {
             return Some(Subject::Any);
         }
-        match TenantId::parse(&text) {
-            Ok(tenant) => Some(Subject::Tenant(tenant)),
-            Err(_) if text.contains('.') => self.refuse(key, &described(raw), NOT_A_DOMAIN),
-            Err(_) => self.refuse(key, &described(raw), SUBJECT),
+        if let Ok(tenant) = TenantId::parse(&text) {
+            return Some(Subject::Tenant(tenant));
+        }
+        match &mut self.domains {
+            Domains::Noted(own, noted) if is_meant_as_a_domain(&text) => {
+                noted.push(Unresolved {
+                    key: key.to_string(),
+                    domain: text,
+                    index,
+                });
+                Some(Subject::Tenant(*own))
+            }
+            Domains::Noted(..) => self.refuse(key, &described(raw), SUBJECT_OR_DOMAIN),
+            Domains::Refused if text.contains('.') => {
+                self.refuse(key, &described(raw), NOT_A_DOMAIN)
+            }
+            Domains::Refused => self.refuse(key, &described(raw), SUBJECT),
         }
     }
 
@@ -310,6 +365,7 @@ const MOST_FAULTS: usize = 1000;
 
 const TENANT: &str = "a tenant id (36-character GUID)";
 const SUBJECT: &str = "a tenant id (36-character GUID) or `*`";
+const SUBJECT_OR_DOMAIN: &str = "a tenant id (36-character GUID), a domain or `*`";
 const NOT_A_DOMAIN: &str = "a tenant id or `*`; a domain is resolved when it is written, \
                             and a file must hold the id";
 const DIRECTION: &str = "an object with `inbound` and `outbound`";
@@ -342,6 +398,13 @@ fn is_rfc3339(text: &str) -> bool {
         None => rest,
     };
     shape(time, "0000-00-00T00:00:00") && (offset == "Z" || shape(offset, "+00:00"))
+}
+
+/// Whether somebody who wrote this will have meant a domain; whether it is a good one is said where
+/// it is resolved. A name in other letters, with other dots, and a name that stands for many
+/// tenants are told why they are none.
+fn is_meant_as_a_domain(text: &str) -> bool {
+    text.contains('.') || !text.is_ascii() || TenantId::parse(text) == Err(TenantIdError::Alias)
 }
 
 /// A DNS name of two labels or more, in ASCII: a look-alike letter makes another name.

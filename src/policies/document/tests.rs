@@ -397,11 +397,6 @@ fn a_report_quotes_little_and_on_one_line() {
     }
 }
 
-#[test]
-fn the_version_is_the_start_of_the_texts_sha256() {
-    assert_eq!(version(b"abc").to_string(), "ba7816bf8f01cfea");
-}
-
 /// Members of Microsoft's that this version does not know.
 fn foreign() -> impl Strategy<Value = serde_json::Map<String, Value>> {
     let value = prop_oneof![

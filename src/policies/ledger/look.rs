@@ -6,14 +6,15 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use crate::core::policy::Policy;
+use crate::core::policy::{Policy, Version};
 use crate::core::tenant::TenantId;
 use crate::problem::Problem;
 
 use super::super::document::{self, Fault};
 use super::super::file::{Directory, Fingerprint, Sight, usual_name};
+use super::super::present::conflict;
+use super::super::stored::Digest;
 
 /// What is known of one tenant's file.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,8 +45,12 @@ pub(super) enum Finding {
     Absent,
     /// There is one, or several, and no policy can be taken from it.
     Broken(Vec<Problem>),
-    /// There is a policy.
-    Good(Arc<Policy>),
+    /// There is a policy, whose version is to be given.
+    Good {
+        policy: Policy,
+        text: Digest,
+        written: Version,
+    },
 }
 
 /// A name under which there is something.
@@ -167,18 +172,14 @@ fn read(directory: &Directory, name: &OsStr, tenant: TenantId) -> (Option<Finger
         Err(fault) => (None, broken(vec![fault])),
         Ok((fingerprint, bytes)) => match document::parse(&bytes, Some(tenant)) {
             Ok((_, policy, _)) => {
-                let fingerprint = Some(fingerprint).filter(Fingerprint::is_settled);
-                (fingerprint, Finding::Good(Arc::new(policy)))
+                let good = Finding::Good {
+                    policy,
+                    text: Digest::of(&bytes),
+                    written: fingerprint.written(),
+                };
+                (Some(fingerprint).filter(Fingerprint::is_settled), good)
             }
             Err(faults) => (None, broken(faults)),
         },
-    }
-}
-
-fn conflict() -> Fault {
-    Fault {
-        key: String::new(),
-        found: "another file for the same tenant, in other letters".to_owned(),
-        expected: "one file a tenant".to_owned(),
     }
 }

@@ -17,7 +17,7 @@ fn place() -> (tempfile::TempDir, PathBuf, Ledger) {
     let temporary = tempfile::tempdir().unwrap();
     let file = temporary.path().join(usual_name(tenant()));
     fs::write(&file, text(false)).unwrap();
-    let mut ledger = Ledger::new(temporary.path());
+    let mut ledger = Ledger::new(temporary.path(), Recording::Yes);
     let pass = ledger.look_at_all(Pace::Fast);
     assert_eq!((pass.changes.len(), pass.found.len()), (1, 0));
     (temporary, file, ledger)

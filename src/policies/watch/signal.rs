@@ -26,6 +26,8 @@ pub(super) enum Work {
     Idle,
     /// Look at these files.
     Names(BTreeSet<OsString>),
+    /// Look at these files before anything else: somebody waits until this many looks were had.
+    Now(BTreeSet<OsString>, u64),
     /// Look at the whole directory, because the operator asked.
     Reload,
     /// End.
@@ -37,10 +39,15 @@ pub(super) enum Work {
 pub(super) struct Signal {
     pending: Mutex<Pending>,
     changed: Condvar,
+    looks: Mutex<u64>,
+    looked: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct Pending {
+    now: BTreeSet<OsString>,
+    /// How many looks were asked for, ever.
+    asked: u64,
     names: BTreeSet<OsString>,
     all: bool,
     reload: bool,
@@ -58,6 +65,28 @@ impl Signal {
                 pending.all = true;
             }
         });
+    }
+
+    /// Has a file looked at before anything else, and waits for that. False: it took too long.
+    pub(super) fn look(&self, name: OsString, patience: Duration) -> bool {
+        let mut pending = self.pending();
+        pending.now.insert(name);
+        pending.asked += 1;
+        let asked = pending.asked;
+        drop(pending);
+        self.changed.notify_one();
+        let looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let (looks, _) = self
+            .looked
+            .wait_timeout_while(looks, patience, |looks| *looks < asked)
+            .unwrap_or_else(PoisonError::into_inner);
+        *looks >= asked
+    }
+
+    /// So many of the looks that were asked for were had, and what they brought is in force.
+    pub(super) fn looked(&self, asked: u64) {
+        *self.looks.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+        self.looked.notify_all();
     }
 
     /// Anything may have changed.
@@ -79,11 +108,12 @@ impl Signal {
     pub(super) fn wait(&self, idle: Duration) -> Work {
         let (mut pending, _) = self
             .changed
-            .wait_timeout_while(self.pending(), idle, |pending| pending.latest.is_none())
+            .wait_timeout_while(self.pending(), idle, |pending| pending.is_empty())
             .unwrap_or_else(PoisonError::into_inner);
         let end = Instant::now() + LONGEST;
         while let Some(latest) = pending.latest
             && !pending.stop
+            && pending.now.is_empty()
         {
             let rest = (latest + QUIET)
                 .min(end)
@@ -94,7 +124,7 @@ impl Signal {
             let waited = self.changed.wait_timeout(pending, rest);
             (pending, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
-        std::mem::take(&mut *pending).into_work()
+        pending.take()
     }
 
     fn note(&self, change: impl FnOnce(&mut Pending)) {
@@ -111,6 +141,22 @@ impl Signal {
 }
 
 impl Pending {
+    fn is_empty(&self) -> bool {
+        self.latest.is_none() && self.now.is_empty()
+    }
+
+    /// Takes out what is to be done first.
+    fn take(&mut self) -> Work {
+        if !self.stop && !self.now.is_empty() {
+            return Work::Now(std::mem::take(&mut self.now), self.asked);
+        }
+        let rest = Self {
+            asked: self.asked,
+            ..Self::default()
+        };
+        std::mem::replace(self, rest).into_work()
+    }
+
     fn into_work(self) -> Work {
         if self.stop {
             Work::Stop
@@ -166,6 +212,38 @@ mod tests {
             signal.name(index.to_string().into());
         }
         assert_eq!(signal.wait(SOON), Work::All);
+    }
+
+    #[test]
+    fn a_look_that_is_awaited_comes_first_and_keeps_the_rest() {
+        let signal = Signal::default();
+        signal.name("a".into());
+        signal.reload();
+        std::thread::scope(|scope| {
+            let looks = ["b", "b", "c"].map(|name| scope.spawn(|| signal.look(name.into(), SOON)));
+            let mut asked = 0;
+            while asked < looks.len() as u64 {
+                let Work::Now(names, now) = signal.wait(SOON) else {
+                    panic!("something else first")
+                };
+                assert!(!names.is_empty() && names.iter().all(|name| name != "a"));
+                assert!(now > asked);
+                asked = now;
+                signal.looked(asked);
+            }
+            assert!(looks.into_iter().all(|look| look.join().unwrap()));
+        });
+        assert_eq!(signal.wait(SOON), Work::Reload);
+        assert_eq!(signal.wait(Duration::ZERO), Work::Idle);
+    }
+
+    #[test]
+    fn a_look_that_nobody_takes_ends() {
+        let signal = Signal::default();
+        assert!(!signal.look("a".into(), Duration::from_millis(1)));
+        // Had late: it is not counted for the next one.
+        assert!(matches!(signal.wait(SOON), Work::Now(_, 1)));
+        assert!(!signal.look("a".into(), Duration::from_millis(1)));
     }
 
     #[test]
