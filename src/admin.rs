@@ -1,29 +1,59 @@
-//! The admin listener: `/livez`, `/readyz`, `/metrics`, `/keys`. Apart from the data plane, so that it
-//! answers when that is full.
+//! The admin listener: `/livez`, `/readyz`, `/metrics`, `/keys`, and the policies API with its
+//! description at `/openapi.json`. Apart from the data plane, so that it answers when that is full.
+//!
+//! Invariant: every wait for a client has a deadline (handshake, headers, body, a client that does
+//! not read), and who may administer policies is asked of each request anew.
+
+mod api;
+mod caller;
+mod condition;
+mod domains;
+mod fault;
+mod put;
+mod target;
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
 
+use crate::config::Config;
 use crate::gateway::Gateway;
+use crate::tls;
+use api::Api;
 
-/// Admin connections at once; probes and scrapers need few.
+/// Admin connections at once; probes, scrapers and administrators need few.
 const CONNECTIONS: usize = 64;
 
-/// For a request's headers, and between requests.
+/// For a handshake, a request's headers, between requests, and for a client to read.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Largest header block.
+const HEADERS: usize = 64 * 1024;
+
+/// The description of the API.
+const OPENAPI: &str = include_str!("admin/openapi.json");
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const OPENMETRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
 /// Whether the gateway takes traffic, as far as it has not been told to end.
 #[derive(Default)]
@@ -40,8 +70,114 @@ impl Readiness {
     }
 }
 
+/// What the admin listener serves.
+pub struct Desk {
+    gateway: Arc<Gateway>,
+    acceptor: Option<TlsAcceptor>,
+    api: Arc<Api>,
+    /// What `/readyz` says.
+    pub readiness: Readiness,
+}
+
+impl Desk {
+    /// Prepares it; `acceptor` where it speaks TLS.
+    ///
+    /// # Errors
+    /// The name of the provider that resolves domains, and a sentence about it.
+    pub fn new(
+        config: &Config,
+        gateway: Arc<Gateway>,
+        acceptor: Option<TlsAcceptor>,
+    ) -> Result<Self, (String, String)> {
+        Ok(Self {
+            api: Arc::new(Api::new(config, &gateway)?),
+            gateway,
+            acceptor,
+            readiness: Readiness::default(),
+        })
+    }
+
+    /// Waits for the writes of policies that are under way, and lets no other begin.
+    pub async fn finish(&self) {
+        self.api.finish().await;
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let mut stream = Box::pin(TimeoutStream::new(stream));
+        stream.as_mut().set_write_timeout_pinned(Some(PATIENCE));
+        let Some(acceptor) = &self.acceptor else {
+            return self.http(stream, Vec::new()).await;
+        };
+        let stream = timeout(PATIENCE, acceptor.accept(stream))
+            .await
+            .map_err(|_| io::ErrorKind::TimedOut)??;
+        let session = stream.get_ref().1;
+        let names = session
+            .peer_certificates()
+            .and_then(|chain| chain.first())
+            .map_or_else(Vec::new, tls::names);
+        self.http(stream, names).await
+    }
+
+    async fn http<S>(self: Arc<Self>, stream: S, names: Vec<String>) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let names: Arc<[String]> = names.into();
+        let service = service_fn(move |request| {
+            let (desk, names) = (Arc::clone(&self), Arc::clone(&names));
+            async move { Ok::<_, Infallible>(desk.answer(request, &names).await) }
+        });
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(PATIENCE)
+            .max_buf_size(HEADERS)
+            .serve_connection(TokioIo::new(stream), service)
+            .await
+            .map_err(io::Error::other)
+    }
+
+    async fn answer(&self, request: Request<Incoming>, names: &[String]) -> Response<Full<Bytes>> {
+        match target::of(request.uri().path()) {
+            Some(target) => self.api.answer(target, names, request).await,
+            None => self.probe(&request),
+        }
+    }
+
+    /// Everything but the policies API.
+    fn probe<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let refused = "method not allowed\n";
+            let mut refused = answer(StatusCode::METHOD_NOT_ALLOWED, TEXT, refused);
+            refused
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return refused;
+        }
+        let gateway = &self.gateway;
+        match request.uri().path() {
+            "/livez" => answer(StatusCode::OK, TEXT, "live\n"),
+            "/readyz" if self.readiness.get() && gateway.keys.ready() => {
+                answer(StatusCode::OK, TEXT, "ready\n")
+            }
+            "/readyz" => answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready\n"),
+            "/keys" => answer(StatusCode::OK, JSON, keys(gateway)),
+            "/openapi.json" => answer(StatusCode::OK, JSON, OPENAPI),
+            "/metrics" => {
+                gateway.keys.measure();
+                let metrics = gateway
+                    .metrics
+                    .encode(gateway.policies.stats(), gateway.audit.dropped());
+                answer(StatusCode::OK, OPENMETRICS, metrics)
+            }
+            _ => answer(StatusCode::NOT_FOUND, TEXT, "not found\n"),
+        }
+    }
+}
+
 /// Serves the admin listener for as long as the process lives.
-pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, readiness: Arc<Readiness>) {
+pub async fn serve(listener: TcpListener, desk: Arc<Desk>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
@@ -55,59 +191,13 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, readiness: Arc<
                 continue;
             }
         };
-        let (gateway, readiness) = (Arc::clone(&gateway), Arc::clone(&readiness));
+        let desk = Arc::clone(&desk);
         tokio::spawn(async move {
             let _place = place;
-            let service = service_fn(|request| {
-                let answer = answer(&request, &gateway, &readiness);
-                async move { Ok::<_, Infallible>(answer) }
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
-                .serve_connection(TokioIo::new(stream), service);
-            if let Err(error) = connection.await {
+            if let Err(error) = desk.connection(stream).await {
                 tracing::debug!(%error, "admin connection ended");
             }
         });
-    }
-}
-
-fn answer<B>(
-    request: &Request<B>,
-    gateway: &Gateway,
-    readiness: &Readiness,
-) -> Response<Full<Bytes>> {
-    const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-    const JSON: HeaderValue = HeaderValue::from_static("application/json");
-    const OPENMETRICS: HeaderValue =
-        HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut refused = text(
-            StatusCode::METHOD_NOT_ALLOWED,
-            TEXT,
-            "method not allowed\n".into(),
-        );
-        refused
-            .headers_mut()
-            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return refused;
-    }
-    match request.uri().path() {
-        "/livez" => text(StatusCode::OK, TEXT, "live\n".into()),
-        "/readyz" if readiness.get() && gateway.keys.ready() => {
-            text(StatusCode::OK, TEXT, "ready\n".into())
-        }
-        "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready\n".into()),
-        "/keys" => text(StatusCode::OK, JSON, keys(gateway)),
-        "/metrics" => {
-            gateway.keys.measure();
-            let metrics = gateway
-                .metrics
-                .encode(gateway.policies.stats(), gateway.audit.dropped());
-            text(StatusCode::OK, OPENMETRICS, metrics)
-        }
-        _ => text(StatusCode::NOT_FOUND, TEXT, "not found\n".into()),
     }
 }
 
@@ -117,12 +207,22 @@ fn keys(gateway: &Gateway) -> String {
     format!("{report}\n")
 }
 
-fn text(status: StatusCode, kind: HeaderValue, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, kind);
+/// JSON of the policies API.
+fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    const SNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
+    const TYPE: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+    let mut response = answer(status, TYPE, body);
     response
         .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        .insert(SNIFF, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn answer(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, kind);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

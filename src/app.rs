@@ -7,6 +7,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
@@ -14,9 +15,10 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::admin::{self, Readiness};
+use crate::admin::{self, Desk};
 use crate::audit::Audit;
 use crate::config::{self, Config, Connection, Endpoint, Route, RouteKind};
 use crate::core::isolation::Terms;
@@ -25,7 +27,7 @@ use crate::gateway::{Gateway, Lane, Worker};
 use crate::keys::KeyStore;
 use crate::listener;
 use crate::metrics::Metrics;
-use crate::policies::Policies;
+use crate::policies::{Policies, expiry};
 use crate::problem::Problem;
 use crate::telemetry;
 use crate::tls;
@@ -69,6 +71,9 @@ pub enum StartError {
     /// The system refuses threads, signals or a runtime.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
+    /// Certificates of the admin listener cannot be read.
+    #[error("admin.tls: {0}")]
+    AdminTls(String),
     /// Certificates cannot be read.
     #[error("listen.tls: {0}")]
     Tls(String),
@@ -77,6 +82,9 @@ pub enum StartError {
 fn count(problems: usize) -> String {
     format!("{problems} problem{}", if problems == 1 { "" } else { "s" })
 }
+
+/// How long the end waits for policies that are being written.
+const LAST_WRITES: Duration = Duration::from_secs(10);
 
 /// Connections that the system holds for us before they are accepted.
 const BACKLOG: i32 = 4096;
@@ -94,12 +102,18 @@ pub fn run(config: &Config) -> Result<(), StartError> {
         Some(files) => Some(tls::acceptor(files).map_err(StartError::Tls)?),
         None => None,
     };
+    let admin_acceptor = match &config.admin.tls {
+        Some(files) => Some(tls::admin_acceptor(files).map_err(StartError::AdminTls)?),
+        None => None,
+    };
     let policies = Policies::open(&config.policies.directory).map_err(StartError::Policies)?;
     let (audit, writer) = Audit::start(&config.audit).map_err(StartError::Audit)?;
     let metrics = Arc::new(Metrics::new());
     let keys = KeyStore::new(config, &metrics)
         .map_err(|(name, error)| StartError::Provider { name, error })?;
     let gateway = Arc::new(Gateway::new(config, policies.clone(), audit, metrics, keys));
+    let desk = Desk::new(config, Arc::clone(&gateway), admin_acceptor)
+        .map_err(|(name, error)| StartError::Provider { name, error })?;
     let workers = (0..config.listen.workers)
         .map(|_| worker(config, &gateway).map(Arc::new))
         .collect::<Result<Vec<_>, _>>()?;
@@ -110,7 +124,7 @@ pub fn run(config: &Config) -> Result<(), StartError> {
         let _inside = runtime.enter();
         Signals::register()?
     };
-    let admin = bind("admin", config.admin, Share::No)?;
+    let admin = bind("admin", config.admin.address, Share::No)?;
     let sockets = bind_workers(config)?;
     let (stop, stopped) = watch::channel(false);
     let mut threads = Vec::new();
@@ -129,7 +143,7 @@ pub fn run(config: &Config) -> Result<(), StartError> {
             drop(thread.join());
         }
     };
-    let ended = runtime.block_on(serve_admin(admin, gateway, policies, signals, drain));
+    let ended = runtime.block_on(serve_admin(admin, desk, gateway, policies, signals, drain));
     drop(writer);
     // A name that is being looked up would be waited for.
     runtime.shutdown_background();
@@ -224,12 +238,13 @@ fn work(
 /// probes meanwhile: not ready any more.
 async fn serve_admin(
     socket: StdListener,
+    desk: Desk,
     gateway: Arc<Gateway>,
     policies: Policies,
     mut signals: Signals,
     drain: impl FnOnce() + Send + 'static,
 ) -> Result<(), StartError> {
-    let readiness = Arc::new(Readiness::default());
+    let desk = Arc::new(desk);
     let listener = match TcpListener::from_std(socket) {
         Ok(listener) => listener,
         Err(error) => {
@@ -237,18 +252,22 @@ async fn serve_admin(
             return Err(error.into());
         }
     };
-    readiness.set(true);
+    desk.readiness.set(true);
     let _keys_are_kept = gateway.keys.keep();
+    tokio::spawn(expiry::announce(policies.clone()));
     tokio::spawn(reload_on(signals.hangup, policies, Arc::clone(&gateway)));
-    tokio::spawn(admin::serve(listener, gateway, Arc::clone(&readiness)));
+    tokio::spawn(admin::serve(listener, Arc::clone(&desk)));
     tokio::select! {
         _ = signals.terminate.recv() => {}
         _ = signals.interrupt.recv() => {}
     }
-    readiness.set(false);
+    desk.readiness.set(false);
     tracing::info!("draining");
     // It blocks: on a thread of its own.
     drop(tokio::task::spawn_blocking(drain).await);
+    if timeout(LAST_WRITES, desk.finish()).await.is_err() {
+        tracing::warn!("policies were still being written at the end");
+    }
     Ok(())
 }
 

@@ -1,9 +1,11 @@
-//! Audit records: one JSON line per exchange, whatever happens to it.
+//! Audit records: one JSON line per exchange, whatever happens to it, and one for each attempt to
+//! change a policy.
 //!
 //! Invariant: an [`Exchange`] is written exactly once, when it is dropped; so "exactly one record"
 //! holds for answers, refusals, panics and clients that go away. It has no field that could hold a
 //! token, code, secret or assertion, and every text in it is bounded.
 
+mod change;
 mod line;
 mod seen;
 mod writer;
@@ -22,6 +24,7 @@ use crate::core::tenant::TenantId;
 use crate::metrics::Metrics;
 use line::Line;
 
+pub use change::{Event, PolicyRequest, Text, Who};
 pub use seen::Seen;
 pub use writer::{Audit, Writer};
 
@@ -105,13 +108,7 @@ impl Exchange {
             Connector::Header(name) => text(name.as_str()).map(|text| bounded(text).to_owned()),
             Connector::None => None,
         };
-        let sound = |id: &&str| {
-            (1..=64).contains(&id.len())
-                && id
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
-        };
-        self.correlation_id = text("client-request-id").filter(sound).map(str::to_owned);
+        self.correlation_id = correlation_id(headers);
         self.trace_id = text("traceparent")
             .and_then(|parent| parent.split('-').nth(1))
             .filter(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()))
@@ -205,6 +202,15 @@ pub fn bounded(text: &str) -> &str {
         Some((end, _)) => text.get(..end).unwrap_or_default(),
         None => text,
     }
+}
+
+/// The client's `client-request-id`, if it sent a sound one.
+pub fn correlation_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get("client-request-id")?.to_str().ok()?;
+    let sound = id
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    ((1..=64).contains(&id.len()) && sound).then(|| id.to_owned())
 }
 
 #[cfg(test)]

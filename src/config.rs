@@ -3,6 +3,7 @@
 //! Invariant: a [`Config`] exists only if every problem in its file was mended; `config/read.rs`
 //! turns the TOML text into it and collects all problems on the way.
 
+mod admin;
 mod connection;
 mod read;
 pub mod template;
@@ -20,6 +21,7 @@ use crate::core::policy::{Isolation, Mode};
 use crate::core::tenant::TenantId;
 use crate::core::token::issuer::Issuers;
 
+pub use admin::{Admin, Administrators, PolicyAdmin};
 pub use connection::{
     Browsers, Connection, ErrorFormat, Place, Service, SignInSource, Tell, Verification,
 };
@@ -34,8 +36,8 @@ pub struct Config {
     pub mode: Mode,
     /// The data plane's listener.
     pub listen: Listen,
-    /// The admin listener's address (plain HTTP).
-    pub admin: SocketAddr,
+    /// The admin listener.
+    pub admin: Admin,
     /// Where policies come from.
     pub policies: Policies,
     /// Where audit records go.
@@ -55,10 +57,13 @@ pub struct Config {
 }
 
 impl Config {
-    /// The providers that routes forward to or verify tokens of, each once.
+    /// The providers that routes forward to or verify tokens of, and those that administrators of
+    /// policies depend on, each once.
     pub fn providers(&self) -> Vec<&Provider> {
         let mut providers: Vec<&Provider> = Vec::new();
-        for provider in self.routes.iter().flat_map(|route| route.providers()) {
+        let of_routes = self.routes.iter().flat_map(|route| route.providers());
+        let of_admin = self.admin.policies.provider.iter().map(AsRef::as_ref);
+        for provider in of_routes.chain(of_admin) {
             if !providers.iter().any(|known| known.name == provider.name) {
                 providers.push(provider);
             }

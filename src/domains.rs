@@ -14,8 +14,9 @@ use moka::sync::Cache;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use crate::core::tenant::{MANY_TENANTS, PERSONAL_ACCOUNTS, TenantId};
+use crate::core::tenant::{PERSONAL_ACCOUNTS, TenantId};
 use crate::core::token::issuer::{Issuers, Match};
+use crate::resolve;
 use crate::upstream::{self, Redirects, Upstream};
 
 /// Domains kept at most.
@@ -58,14 +59,7 @@ impl Domains {
         if segment.eq_ignore_ascii_case("consumers") {
             return Some(PERSONAL_ACCOUNTS);
         }
-        if MANY_TENANTS
-            .iter()
-            .any(|alias| segment.eq_ignore_ascii_case(alias))
-            || !is_domain(segment)
-        {
-            return None;
-        }
-        let domain = segment.to_ascii_lowercase();
+        let domain = resolve::domain(segment).ok()?;
         if let Some(known) = self.known.get(&domain) {
             return known;
         }
@@ -91,17 +85,4 @@ impl Domains {
             Match::Foreign | Match::Resembles => None,
         })
     }
-}
-
-/// Letters, digits, dashes and dots, with a dot inside: what a verified domain looks like.
-fn is_domain(text: &str) -> bool {
-    text.len() <= 253
-        && text.contains('.')
-        && text.split('.').all(|label| {
-            !label.is_empty()
-                && label.len() <= 63
-                && label
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        })
 }

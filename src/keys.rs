@@ -11,7 +11,6 @@
 //! at its time, whether it was seen before or not.
 
 mod demand;
-mod dial;
 mod fetch;
 mod in_force;
 mod keeper;
@@ -34,14 +33,15 @@ pub use provider::Keys;
 use remembered::Remembered;
 pub use report::{Report, ReportedKey};
 
-/// The keys of every Entra provider that a route verifies tokens of. Shared by all workers.
+/// The keys of every Entra provider whose tokens a route or the policies API verifies. Shared by all
+/// workers.
 #[derive(Default)]
 pub struct KeyStore {
     providers: Vec<Arc<Keys>>,
 }
 
 impl KeyStore {
-    /// Prepares the providers that routes name; nothing is fetched yet.
+    /// Prepares the providers that the configuration verifies tokens of; nothing is fetched yet.
     ///
     /// # Errors
     /// The provider's name, and a sentence about its endpoint or certificates.
@@ -107,9 +107,10 @@ impl KeyStore {
     }
 }
 
-/// The providers whose tokens routes verify, each once.
+/// The providers whose tokens routes and administrators of policies show, each once.
 fn verifiers(config: &Config) -> Vec<&Provider> {
-    let mut providers: Vec<&Provider> = Vec::new();
+    let administrators = config.admin.policies.administrators.iter();
+    let mut providers: Vec<&Provider> = administrators.map(|they| &*they.provider).collect();
     for route in &config.routes {
         let of_creators = route.creator.iter().filter_map(|source| match source {
             CreatorSource::Bearer { provider, .. } => Some(provider),

@@ -40,8 +40,15 @@ pub struct Metrics {
     policies_unreadable: Gauge<i64, AtomicI64>,
     policies_reloaded: Gauge<i64, AtomicI64>,
     policy_reload_failures: Counter<u64, AtomicU64>,
+    policy_requests: Family<PolicyRequestLabels, Counter>,
     audit_dropped: Counter<u64, AtomicU64>,
     keys: keys::Families,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PolicyRequestLabels {
+    method: &'static str,
+    status: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -86,6 +93,7 @@ impl Metrics {
             policies_unreadable: Gauge::default(),
             policies_reloaded: Gauge::default(),
             policy_reload_failures: Counter::default(),
+            policy_requests: Family::default(),
             audit_dropped: Counter::default(),
             keys: keys::Families::default(),
         };
@@ -150,6 +158,11 @@ impl Metrics {
             self.policy_reload_failures.clone(),
         );
         registry.register(
+            "policy_requests",
+            "Requests to the policies API by method and status",
+            self.policy_requests.clone(),
+        );
+        registry.register(
             "audit_records_dropped",
             "Audit records lost because the output was too slow or failed",
             self.audit_dropped.clone(),
@@ -188,6 +201,17 @@ impl Metrics {
         if upstream_us > 0 {
             self.upstream_seconds.observe(upstream.as_secs_f64());
         }
+    }
+
+    /// Counts one request to the policies API.
+    pub fn policy_request(&self, method: &http::Method, status: u16) {
+        let method = match *method {
+            http::Method::GET => "get",
+            http::Method::PUT => "put",
+            _ => "other",
+        };
+        let labels = PolicyRequestLabels { method, status };
+        self.policy_requests.get_or_create(&labels).inc();
     }
 
     /// Everything as Prometheus text, with how policies stand and how many audit records were lost.

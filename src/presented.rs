@@ -56,7 +56,7 @@ impl Reading {
 }
 
 /// What the content type says, if it stands once and names no text encoding but UTF-8.
-fn media_type(headers: &HeaderMap) -> Option<Reading> {
+pub fn media_type(headers: &HeaderMap) -> Option<Reading> {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let text = values.next()?.to_str().ok()?.to_ascii_lowercase();
     if values.next().is_some() || text.contains(',') {

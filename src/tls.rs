@@ -26,20 +26,51 @@ pub fn install_provider() {
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
 }
 
+/// What is asked of clients where an authority for their certificates is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Certificates {
+    /// One may be shown, and must be good then.
+    Asked,
+    /// One must be shown.
+    Required,
+}
+
 /// TLS towards clients: 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN, client certificates if an
 /// authority for them is configured.
 ///
 /// # Errors
 /// A sentence that names the file.
 pub fn acceptor(config: &ListenTls) -> Result<TlsAcceptor, String> {
-    let chain = certificates(&config.certificate)?;
+    server(config, Certificates::Required, &[b"h2", b"http/1.1"])
+}
+
+/// TLS of the admin listener: HTTP/1.1 alone. Probes and those who bring a token have no
+/// certificate, so none is required.
+///
+/// # Errors
+/// A sentence that names the file.
+pub fn admin_acceptor(config: &ListenTls) -> Result<TlsAcceptor, String> {
+    server(config, Certificates::Asked, &[b"http/1.1"])
+}
+
+fn server(
+    config: &ListenTls,
+    certificates: Certificates,
+    protocols: &[&[u8]],
+) -> Result<TlsAcceptor, String> {
+    let chain = self::certificates(&config.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&config.key)
         .map_err(|error| format!("{}: {error}", config.key.display()))?;
     let builder = rustls::ServerConfig::builder();
     let builder = match &config.client_ca {
         None => builder.with_no_client_auth(),
         Some(file) => {
-            let verifier = WebPkiClientVerifier::builder(Arc::new(roots(file)?))
+            let verifier = WebPkiClientVerifier::builder(Arc::new(roots(file)?));
+            let verifier = match certificates {
+                Certificates::Asked => verifier.allow_unauthenticated(),
+                Certificates::Required => verifier,
+            };
+            let verifier = verifier
                 .build()
                 .map_err(|error| format!("{}: {error}", file.display()))?;
             builder.with_client_cert_verifier(verifier)
@@ -52,7 +83,7 @@ pub fn acceptor(config: &ListenTls) -> Result<TlsAcceptor, String> {
             config.key.display()
         )
     })?;
-    server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    server.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(TlsAcceptor::from(Arc::new(server)))
 }
 
@@ -87,6 +118,25 @@ pub fn client_of(ca: Option<&Path>, name: ServerName<'static>) -> Result<ClientC
         .with_no_client_auth();
     client.enable_sni = false;
     Ok(http1(client))
+}
+
+/// The same as [`client`], showing a certificate.
+///
+/// # Errors
+/// A sentence that names the file.
+pub fn client_as(
+    ca: Option<&Path>,
+    certificate: &Path,
+    key: &Path,
+) -> Result<ClientConfig, String> {
+    let chain = certificates(certificate)?;
+    let private =
+        PrivateKeyDer::from_pem_file(key).map_err(|error| format!("{}: {error}", key.display()))?;
+    let builder = ClientConfig::builder().with_root_certificates(trusted(ca)?);
+    let client = builder.with_client_auth_cert(chain, private);
+    client
+        .map(http1)
+        .map_err(|error| format!("{} and {}: {error}", certificate.display(), key.display()))
 }
 
 fn http1(mut client: ClientConfig) -> ClientConfig {

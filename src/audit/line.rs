@@ -152,6 +152,6 @@ impl PolicyVersion {
 }
 
 /// An identifier out of a token's claims: a GUID, or nothing.
-fn identifier(text: Option<&str>) -> Option<&str> {
+pub(super) fn identifier(text: Option<&str>) -> Option<&str> {
     text.filter(|text| text.len() == 36 && Uuid::try_parse(text).is_ok())
 }

@@ -3,6 +3,7 @@
 //! Invariant: nothing here stops at the first problem; a value that could not be read is replaced
 //! by a default so that what depends on it is still looked at, and no [`Config`] comes of it.
 
+mod admin;
 mod file;
 mod header;
 mod limits;
@@ -105,7 +106,8 @@ fn config(root: &Section<'_>) -> Config {
     ]);
     let mode = root.read_or("mode", Mode::Enforce, modes);
     let listen = listen::listen(root);
-    let admin = listen::admin(root, listen.address);
+    let admin_section = admin::open(root);
+    let mut admin = admin::listener(&admin_section, listen.address);
     let policies = policies(&root.section("policies", &["directory", "absent"]));
     let audit = audit(&root.section("audit", &["output"]));
     let log = log(&root.section("log", &["format", "level"]));
@@ -113,6 +115,7 @@ fn config(root: &Section<'_>) -> Config {
     let trust = listen::trust(root, &listen);
     let verification = verification::read(&root.section("verification", verification::KEYS));
     let providers = providers::read(root);
+    admin.policies = admin::policies(&admin_section, &admin, &providers);
     let services = services::read(root);
     let routes = routes::read(root, &providers, &services, &trust);
     Config {

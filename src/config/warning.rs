@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::read::LEAST_COOLDOWN;
-use super::{Config, Endpoint, Route, RouteKind};
+use super::{Config, CreatorSource, Endpoint, Route, RouteKind};
 use crate::core::isolation::{self, OnNotEntra, OnUndetermined};
 use crate::core::policy::Mode;
 
@@ -46,9 +46,21 @@ pub fn warnings(config: &Config) -> Vec<Warning> {
         let text = "tokens and secrets travel unencrypted between clients and this gateway";
         warn("listen.insecure_plaintext".into(), text);
     }
-    if is_remote(config.admin) {
+    let admin = &config.admin;
+    if is_remote(admin.address) {
         let text = "metrics are open to everybody who can reach the address";
         warn("admin.insecure_remote".into(), text);
+        if admin.policies.is_open() && admin.tls.is_none() {
+            let text = "whoever listens can take an administrator's token and change policies";
+            warn("admin.policies.insecure_plaintext".into(), text);
+        }
+    }
+    let administrators = admin.policies.administrators.iter();
+    for audience in administrators.flat_map(|they| &they.audience) {
+        if config.routes.iter().any(|route| takes(route, audience)) {
+            let text = "whoever is shown such a token on a route could change policies with it";
+            warn("admin.policies.audience".into(), text);
+        }
     }
     if config.trust.peers.iter().any(|network| network.prefix == 0) {
         warn(
@@ -61,7 +73,9 @@ pub fn warnings(config: &Config) -> Vec<Warning> {
         warn("verification.insecure_key_cooldown".into(), text);
     }
     let verifying = |name: &str| {
-        let mut verifiers = config.routes.iter().flat_map(|route| route.verifiers());
+        let administrators = config.admin.policies.provider.iter();
+        let of_routes = config.routes.iter().flat_map(|route| route.verifiers());
+        let mut verifiers = of_routes.chain(administrators);
         verifiers.any(|verifier| verifier.name == name)
     };
     for provider in config.providers() {
@@ -111,6 +125,22 @@ pub fn warnings(config: &Config) -> Vec<Warning> {
         warn(format!("routes[{}]", route.name), text);
     }
     warnings
+}
+
+/// Whether a route takes tokens for this audience.
+fn takes(route: &Route, audience: &String) -> bool {
+    let of_creators = route.creator.iter().any(|source| match source {
+        CreatorSource::Bearer { audience: of, .. } => of.contains(audience),
+        CreatorSource::Fixed(_) | CreatorSource::Header(_) | CreatorSource::Path(_) => false,
+    });
+    let of_sign_ins = match &route.kind {
+        RouteKind::Connection(connection) => {
+            let mut sources = connection.sign_in.iter();
+            sources.any(|source| source.audience.contains(audience))
+        }
+        RouteKind::Discovery | RouteKind::Relay { .. } | RouteKind::Token => false,
+    };
+    of_creators || of_sign_ins
 }
 
 /// Discovery routes whose metadata leads to no token route.

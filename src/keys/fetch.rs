@@ -17,11 +17,11 @@ use serde::Deserialize;
 use thiserror::Error;
 use tokio::time::timeout;
 
-use super::dial::Dial;
 use crate::config::{Endpoint, Provider};
 use crate::core::tenant::PERSONAL_ACCOUNTS;
 use crate::core::token::issuer::{Issuers, Match, PLACEHOLDER};
 use crate::core::token::keys::{KeySet, KeySetError};
+use crate::dial::Dial;
 
 /// Largest documents, in bytes. Entra's have about 2 KiB and 20 KiB.
 const METADATA: usize = 64 * 1024;

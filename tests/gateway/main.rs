@@ -21,6 +21,7 @@ mod harness;
 mod lifecycle;
 mod msal;
 mod oracle;
+mod policy_api;
 mod python;
 mod reload;
 mod replies;

@@ -9,6 +9,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::section::Section;
 use super::value::{self, Wrong};
+use crate::secret;
 
 /// What a PEM file holds.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +48,20 @@ pub(super) fn pem(section: &Section<'_>, key: &str, pem: Pem) -> Option<PathBuf>
         Err(error) => Some(why(&error)),
     };
     report(section, key, &path, fault, pem.expected());
+    Some(path)
+}
+
+/// The path of a file that holds a bearer token, if the key is there. What it holds is not quoted.
+pub(super) fn secret(section: &Section<'_>, key: &str) -> Option<PathBuf> {
+    const EXPECTED: &str = "a readable file with a token of 32 to 1024 printable ASCII characters \
+                            without spaces, and nothing else";
+    let path = path(section, key, EXPECTED)?;
+    let fault = match secret::read(&path) {
+        Ok(_) => None,
+        Err(secret::Unusable::Content) => Some("which is not one".to_owned()),
+        Err(secret::Unusable::Unreadable(error)) => Some(why(&error)),
+    };
+    report(section, key, &path, fault, EXPECTED);
     Some(path)
 }
 

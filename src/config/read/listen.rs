@@ -1,4 +1,4 @@
-//! The listeners, and who is believed on them.
+//! The data plane's listener, and who is believed on them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
@@ -17,7 +17,6 @@ const LISTEN: &[&str] = &[
     "tls",
 ];
 const TLS: &[&str] = &["certificate", "key", "client_ca"];
-const ADMIN: &[&str] = &["address", "insecure_remote"];
 const TRUST: &[&str] = &["peers", "client_certificates"];
 
 /// Reads `[listen]`.
@@ -40,7 +39,8 @@ pub(super) fn listen(root: &Section<'_>) -> Listen {
     listen
 }
 
-fn tls(listen: &Section<'_>) -> Option<ListenTls> {
+/// Reads `tls` of a listener.
+pub(super) fn tls(listen: &Section<'_>) -> Option<ListenTls> {
     if !listen.has("tls") {
         return None;
     }
@@ -58,23 +58,6 @@ fn tls(listen: &Section<'_>) -> Option<ListenTls> {
         key: key.unwrap_or_default(),
         client_ca,
     })
-}
-
-/// Reads `[admin]`.
-pub(super) fn admin(root: &Section<'_>, data: SocketAddr) -> SocketAddr {
-    let section = root.section("admin", ADMIN);
-    let address = section.read_or("address", local(9443), value::address);
-    let remote = section.read_or("insecure_remote", false, value::bool);
-    if !address.ip().is_loopback() && !remote {
-        let found = format!("plain HTTP without authentication on {address}");
-        let expected = "a loopback address, or insecure_remote = true";
-        section.wrong("address", Wrong::new(found, expected));
-    }
-    if address == data && address.port() != 0 {
-        let expected = "an address that is not listen.address";
-        section.wrong("address", Wrong::new(format!("{address}"), expected));
-    }
-    address
 }
 
 /// Reads `[trust]`.
@@ -96,6 +79,7 @@ pub(super) fn trust(root: &Section<'_>, listen: &Listen) -> Trust {
     }
 }
 
-const fn local(port: u16) -> SocketAddr {
+/// A port of this machine's own.
+pub(super) const fn local(port: u16) -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }

@@ -1,5 +1,6 @@
 //! What a good file becomes, and that a bad one is told of everything at once.
 
+mod admin;
 mod connection;
 mod problems;
 
@@ -93,7 +94,7 @@ fn what_is_not_said_has_the_documented_default() {
         std::thread::available_parallelism().unwrap().get()
     );
     assert!(config.listen.public_url.is_none() && config.listen.tls.is_none());
-    assert_eq!(config.admin, address("127.0.0.1:9443"));
+    assert_eq!(config.admin.address, address("127.0.0.1:9443"));
     assert_eq!(config.policies.directory, place.0.path().join("policies"));
     assert_eq!(config.policies.absent, Isolation::Off);
     assert_eq!(config.audit, AuditOutput::Stdout);

@@ -26,6 +26,8 @@ mod refused;
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::super::policy::UnixSeconds;
 use super::super::tenant::TenantId;
 use super::EntraToken;
@@ -134,6 +136,13 @@ impl Verified {
     /// What it says, for records.
     pub fn token(&self) -> &EntraToken {
         &self.0.0.token
+    }
+
+    /// The template ids of the account's roles in its tenant (`wids`), none if it says nothing of
+    /// roles. `None` if what it says is no bounded list of GUIDs: then nobody can tell, and a token
+    /// that is not asked for roles is as good as before.
+    pub fn roles(&self) -> Option<&[Uuid]> {
+        self.0.0.roles.as_deref()
     }
 }
 

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use super::client::client;
 use super::{DEADLINE, Lines, until};
 
 /// The binary, serving. Killed when dropped.
@@ -20,6 +21,8 @@ pub(crate) struct Gateway {
     pub(crate) data: SocketAddr,
     /// Where `/livez`, `/readyz` and `/metrics` are.
     pub(crate) admin: SocketAddr,
+    /// PEM authorities of the admin listener's certificate, where that speaks TLS.
+    admin_ca: Option<String>,
     /// Standard output: audit records.
     pub(crate) stdout: Lines,
     /// Standard error: logs.
@@ -87,6 +90,7 @@ impl Gateway {
             });
         };
         Ok(Self {
+            admin_ca: admin_ca(config),
             pid: child.id().unwrap(),
             child: Mutex::new(child),
             data,
@@ -98,8 +102,16 @@ impl Gateway {
 
     /// Asks the admin listener: status and text. Status 0: no answer.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let request = client.get(format!("http://{}{path}", self.admin));
+        let port = self.admin.port();
+        let request = match &self.admin_ca {
+            None => {
+                let client = reqwest::Client::builder().no_proxy().build().unwrap();
+                client.get(format!("http://{}{path}", self.admin))
+            }
+            Some(ca) => {
+                client(self, ca, None, false).get(format!("https://localhost:{port}{path}"))
+            }
+        };
         match request.timeout(Duration::from_secs(5)).send().await {
             Ok(answer) => (
                 answer.status().as_u16(),
@@ -134,6 +146,13 @@ impl Gateway {
         self.log.ended().await;
         status
     }
+}
+
+/// The authorities that the harness writes beside a configuration whose admin listener has TLS.
+fn admin_ca(config: &Path) -> Option<String> {
+    let table: toml::Table = std::fs::read_to_string(config).ok()?.parse().ok()?;
+    table.get("admin")?.get("tls")?;
+    std::fs::read_to_string(config.with_file_name("ca.pem")).ok()
 }
 
 /// The address in `... listening listener="data" address=127.0.0.1:40123`, or in the same as JSON.

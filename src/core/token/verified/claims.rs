@@ -6,6 +6,7 @@
 //! Source: RFC 7519 section 4.1, Microsoft identity platform, "Access token claims reference".
 
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use super::super::super::policy::UnixSeconds;
 use super::super::super::tenant::{TenantId, TenantIdError};
@@ -23,18 +24,24 @@ pub(super) struct Claims {
     pub(super) expires: UnixSeconds,
     pub(super) not_before: Option<UnixSeconds>,
     pub(super) issued: Option<UnixSeconds>,
+    /// The account's role template ids. None: it says something else where they should be, which
+    /// matters to those alone who ask for roles.
+    pub(super) roles: Option<Box<[Uuid]>>,
 }
+
+/// Most roles of one account: more are not read.
+const MOST_ROLES: usize = 256;
 
 impl Claims {
     /// Reads a payload segment. `aud` is one text: Entra never writes a list, and of a list it
     /// would be doubtful whom the token is for.
     pub(super) fn read(payload: &str, issuers: &Issuers) -> Result<Self, Refused> {
-        const MEMBERS: [&str; 9] = [
-            "appid", "aud", "azp", "exp", "iat", "iss", "nbf", "oid", "tid",
+        const MEMBERS: [&str; 10] = [
+            "appid", "aud", "azp", "exp", "iat", "iss", "nbf", "oid", "tid", "wids",
         ];
         let mut buffer = Vec::new();
         let json = decoded(payload, &mut buffer).ok_or(Refused::Malformed)?;
-        let [appid, aud, azp, exp, iat, iss, nbf, oid, tid] =
+        let [appid, aud, azp, exp, iat, iss, nbf, oid, tid, wids] =
             members(json, &MEMBERS).ok_or(Refused::Malformed)?;
         let owned = |value| text(value).map(std::borrow::Cow::into_owned);
         let issuer = iss.and_then(owned).ok_or(Refused::Issuer)?;
@@ -58,6 +65,7 @@ impl Claims {
             expires: expires.ok_or(Refused::Lifetime)?,
             not_before: nbf.map(time).transpose()?,
             issued: iat.map(time).transpose()?,
+            roles: wids.map_or(Some(Box::default()), roles),
         })
     }
 }
@@ -69,6 +77,20 @@ fn agrees(tid: &RawValue, tenant: TenantId) -> Result<(), Refused> {
         Ok(_) | Err(TenantIdError::Alias | TenantIdError::Nil) => Err(Refused::TenantMismatch),
         Err(TenantIdError::Empty | TenantIdError::NotAGuid) => Err(Refused::Malformed),
     }
+}
+
+/// The role template ids in `wids`: a list of GUIDs in their usual form, and nothing else.
+fn roles(wids: &RawValue) -> Option<Box<[Uuid]>> {
+    let ids: Vec<&RawValue> = serde_json::from_str(wids.get()).ok()?;
+    if ids.len() > MOST_ROLES {
+        return None;
+    }
+    let id = |value: &RawValue| {
+        let id = text(value)?;
+        let usual = id.len() == uuid::fmt::Hyphenated::LENGTH;
+        Uuid::try_parse(&id).ok().filter(|_| usual)
+    };
+    ids.into_iter().map(id).collect()
 }
 
 fn time(value: &RawValue) -> Result<UnixSeconds, Refused> {

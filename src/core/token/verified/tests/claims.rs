@@ -245,3 +245,47 @@ fn identifiers_for_records_are_texts_or_absent() {
         }
     }
 }
+
+/// Roles are read for who asks for them; whatever stands there, the token is as good without.
+#[test]
+fn roles_are_a_bounded_list_of_ids_or_nobody_can_tell() {
+    const ROLE: &str = "11648597-926c-4cf3-9c36-bcebb0ba8dcc";
+    let of = |wids: Option<Value>| {
+        let mut claims = claims_of(A);
+        if let Some(wids) = wids {
+            claims["wids"] = wids;
+        }
+        let token = with(claims);
+        let issuers = issuers();
+        let verified = Unverified::read(&token, &issuers)
+            .and_then(|token| token.verify(&COMMON))
+            .and_then(|token| token.accept(&[AUDIENCE.to_owned()], NOW, LEEWAY))
+            .unwrap();
+        verified
+            .roles()
+            .map(|roles| roles.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let none: Option<Vec<String>> = Some(Vec::new());
+    assert_eq!(of(None), none);
+    assert_eq!(of(Some(json!([]))), none);
+    let one = Some(vec![ROLE.to_owned()]);
+    assert_eq!(of(Some(json!([ROLE]))), one);
+    assert_eq!(of(Some(json!([ROLE.to_uppercase()]))), one);
+    let many = |count| json!(vec![ROLE; count]);
+    assert_eq!(of(Some(many(256))).unwrap().len(), 256);
+    for other in [
+        many(257),
+        json!(null),
+        json!(ROLE),
+        json!({ "0": ROLE }),
+        json!([ROLE, null]),
+        json!([ROLE, 1]),
+        json!([[ROLE]]),
+        json!([ROLE.replace('-', "")]),
+        json!([format!("{{{ROLE}}}")]),
+        json!([format!(" {ROLE}")]),
+        json!([""]),
+    ] {
+        assert_eq!(of(Some(other.clone())), None, "{other}");
+    }
+}

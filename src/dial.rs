@@ -1,5 +1,5 @@
-//! How a provider is dialled: one TLS stack, its own roots, and another address where `connect` says
-//! so.
+//! How a provider is dialled, for keys and for domains: one TLS stack, its own roots, and another
+//! address where `connect` says so.
 //!
 //! reqwest connects to the port that a URL names, whatever a resolver says, and asks no resolver
 //! about addresses. So with `connect` the URL has that port, the resolver that address, and the
@@ -23,9 +23,9 @@ use crate::tls;
 const IDLE: Duration = Duration::from_secs(5);
 
 /// A client, and the scheme, host and port that its URLs have.
-pub(super) struct Dial {
-    pub(super) base: String,
-    pub(super) client: Client,
+pub(crate) struct Dial {
+    pub(crate) base: String,
+    pub(crate) client: Client,
 }
 
 impl Dial {
@@ -33,7 +33,7 @@ impl Dial {
     ///
     /// # Errors
     /// A sentence about the endpoint.
-    pub(super) fn to(endpoint: &Endpoint) -> Result<Self, String> {
+    pub(crate) fn to(endpoint: &Endpoint) -> Result<Self, String> {
         let authority = &endpoint.authority;
         let host = authority.host().ok_or("the authority names no host")?;
         let named = authority.authority().map_or(host, |named| named.as_str());

@@ -1,0 +1,255 @@
+//! What the API answers when it does not do what was asked, in Microsoft's shape.
+//!
+//! Invariant: nothing here holds a token. What a document said wrongly is told to whoever wrote it,
+//! each fault as a detail.
+//!
+//! Source: the error object of the tenant isolation policy API, as Microsoft's Terraform provider
+//! reads it; Azure Resource Manager's error codes.
+
+use bytes::Bytes;
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use serde_json::json;
+
+use super::caller::{Forbidden, Unknown};
+use super::json;
+use crate::policies::document;
+
+/// Why a request is not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The body broke off.
+    BodyIncomplete,
+    /// The body did not arrive in time.
+    BodyTimeout,
+    /// The body is larger than is read.
+    BodyTooLarge,
+    /// `If-Match` or `If-None-Match` cannot be read, or both are there.
+    Condition,
+    /// The document has these faults.
+    Document(Vec<document::Fault>),
+    /// Something else owns the policies' files; a sentence.
+    Elsewhere(String),
+    /// The caller may not.
+    Forbidden(Forbidden),
+    /// The body is not JSON, or encoded.
+    MediaType,
+    /// Neither GET nor PUT.
+    Method,
+    /// There is no policy.
+    NoPolicy,
+    /// There is no such resource.
+    NoResource,
+    /// The path names no tenant.
+    NoTenant,
+    /// It was written, and decisions may not use it yet.
+    NotInForce,
+    /// The policy is another than the one that was meant.
+    Precondition,
+    /// A domain cannot be resolved at the moment; which, and why.
+    Resolve(Vec<document::Fault>),
+    /// The policy could not be written or read; the log says why.
+    Storage,
+    /// Nobody is known to ask.
+    Unknown(Unknown),
+}
+
+/// The code and the sentence of a fault.
+struct Words(StatusCode, &'static str, String);
+
+impl Fault {
+    /// The word for records.
+    pub(super) const fn as_str(&self) -> &'static str {
+        match self {
+            Self::BodyIncomplete => "body_incomplete",
+            Self::BodyTimeout => "body_timeout",
+            Self::BodyTooLarge => "body_too_large",
+            Self::Condition => "condition_malformed",
+            Self::Document(_) => "document",
+            Self::Elsewhere(_) => "managed_elsewhere",
+            Self::Forbidden(why) => why.as_str(),
+            Self::MediaType => "media_type",
+            Self::Method => "method",
+            Self::NoPolicy => "no_policy",
+            Self::NoResource => "no_resource",
+            Self::NoTenant => "no_tenant",
+            Self::NotInForce => "not_in_force",
+            Self::Precondition => "precondition",
+            Self::Resolve(_) => "resolve_unavailable",
+            Self::Storage => "storage",
+            Self::Unknown(why) => why.as_str(),
+        }
+    }
+
+    /// The answer's status.
+    pub(super) fn status(&self) -> StatusCode {
+        self.words().0
+    }
+
+    fn words(&self) -> Words {
+        let words = |status, code, sentence: &str| Words(status, code, sentence.to_owned());
+        match self {
+            Self::BodyIncomplete => words(
+                StatusCode::BAD_REQUEST,
+                "BadRequest",
+                "The request's body is incomplete.",
+            ),
+            Self::BodyTimeout => words(
+                StatusCode::REQUEST_TIMEOUT,
+                "RequestTimeout",
+                "The request's body did not arrive in time.",
+            ),
+            Self::BodyTooLarge => words(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "RequestEntityTooLarge",
+                "The policy is larger than 256 KiB.",
+            ),
+            Self::Condition => words(
+                StatusCode::BAD_REQUEST,
+                "BadRequest",
+                "If-Match and If-None-Match hold entity tags or *; the latter of a PUT must be *, \
+                 and only one of them may be there.",
+            ),
+            Self::Document(_) => words(
+                StatusCode::BAD_REQUEST,
+                "BadRequest",
+                "The policy is not valid; the policy in force stays.",
+            ),
+            Self::Elsewhere(why) => Words(
+                StatusCode::FORBIDDEN,
+                "PolicyManagedElsewhere",
+                format!("Policies cannot be changed here: {why}."),
+            ),
+            Self::Forbidden(Forbidden::Role) => words(
+                StatusCode::FORBIDDEN,
+                "Forbidden",
+                "The caller has none of the roles that may do this.",
+            ),
+            Self::Forbidden(Forbidden::Roles) => words(
+                StatusCode::FORBIDDEN,
+                "Forbidden",
+                "The caller's roles cannot be read from the token.",
+            ),
+            Self::Forbidden(Forbidden::Tenant) => words(
+                StatusCode::FORBIDDEN,
+                "Forbidden",
+                "The caller may administer the policy of their own tenant only.",
+            ),
+            Self::MediaType => words(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "UnsupportedMediaType",
+                "A body of type application/json in UTF-8, not encoded further, is expected.",
+            ),
+            Self::Method => words(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "MethodNotAllowed",
+                "A policy is read with GET and written with PUT.",
+            ),
+            Self::NoPolicy => words(
+                StatusCode::NOT_FOUND,
+                "PolicyNotFound",
+                "The tenant has no tenant isolation policy.",
+            ),
+            Self::NoResource => words(
+                StatusCode::NOT_FOUND,
+                "ResourceNotFound",
+                "There is no such resource.",
+            ),
+            Self::NoTenant => words(
+                StatusCode::BAD_REQUEST,
+                "InvalidRequestUri",
+                "The path must name the tenant by its id, a GUID of 36 characters.",
+            ),
+            Self::NotInForce => words(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ServiceUnavailable",
+                "The policy is written and may not be in force yet; read it again.",
+            ),
+            Self::Precondition => words(
+                StatusCode::PRECONDITION_FAILED,
+                "PreconditionFailed",
+                "The policy has been changed since it was read; read it again.",
+            ),
+            Self::Resolve(_) => words(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ServiceUnavailable",
+                "A domain cannot be resolved at the moment; the policy in force stays.",
+            ),
+            Self::Storage => words(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ServiceUnavailable",
+                "The policy cannot be read or written at the moment.",
+            ),
+            Self::Unknown(Unknown::Closed) => words(
+                StatusCode::FORBIDDEN,
+                "PolicyAdministrationClosed",
+                "Policy administration is closed: nobody is configured who may use it.",
+            ),
+            Self::Unknown(Unknown::Malformed | Unknown::Refused(_) | Unknown::Stranger) => words(
+                StatusCode::UNAUTHORIZED,
+                "InvalidAuthenticationToken",
+                "The access token is not valid.",
+            ),
+            Self::Unknown(Unknown::Missing) => words(
+                StatusCode::UNAUTHORIZED,
+                "AuthenticationFailedMissingToken",
+                "An access token is required.",
+            ),
+            Self::Unknown(Unknown::Unavailable) => words(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ServiceUnavailable",
+                "Access tokens cannot be verified at the moment.",
+            ),
+        }
+    }
+
+    /// The answer.
+    pub(super) fn response(&self) -> Response<Full<Bytes>> {
+        let Words(status, code, sentence) = self.words();
+        let details: Vec<_> = if let Self::Document(faults) | Self::Resolve(faults) = self {
+            faults.iter().map(detail).collect()
+        } else {
+            Vec::new()
+        };
+        let error = json!({
+            "error": { "code": code, "message": sentence, "details": details }
+        });
+        let mut response = json(status, error.to_string());
+        if let Some((name, value)) = self.header() {
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+
+    fn header(&self) -> Option<(http::HeaderName, &'static str)> {
+        const MISSING: &str = r#"Bearer realm="tidegate""#;
+        const REFUSED: &str = r#"Bearer realm="tidegate", error="invalid_token""#;
+        if *self == Self::Method {
+            return Some((ALLOW, "GET, PUT"));
+        }
+        match self.status() {
+            StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, "5")),
+            StatusCode::UNAUTHORIZED if *self == Self::Unknown(Unknown::Missing) => {
+                Some((WWW_AUTHENTICATE, MISSING))
+            }
+            StatusCode::UNAUTHORIZED => Some((WWW_AUTHENTICATE, REFUSED)),
+            _ => None,
+        }
+    }
+}
+
+fn detail(fault: &document::Fault) -> serde_json::Value {
+    let document::Fault {
+        key,
+        found,
+        expected,
+    } = fault;
+    let place = if key.is_empty() { "the document" } else { key };
+    json!({
+        "code": "ValidationError",
+        "message": format!("{place}: found {found}, expected {expected}"),
+    })
+}
