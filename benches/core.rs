@@ -1,5 +1,5 @@
-//! What a decision costs: the rule under large policies and many tenants, and the classification
-//! of token replies of the size Entra sends.
+//! What a decision costs: the rule under large policies and many tenants, the classification of
+//! token replies of the size Entra sends, and the verification of the tokens in requests.
 //!
 //! Run with `cargo bench --bench core`. The groups ending in `policies` show that a lookup does
 //! not grow with the number of tenants.
@@ -26,7 +26,10 @@ use tidegate::core::policy::{
 };
 use tidegate::core::tenant::TenantId;
 use tidegate::core::token::issuer::{Cloud, Issuers};
+use tidegate::core::token::keys::KeySet;
 use tidegate::core::token::reply::inspect;
+use tidegate::core::token::verified::Unverified;
+use tidegate_mock::{KeyName, KeyRing, SigningKey};
 
 const NOW: UnixSeconds = 1_800_000_000;
 
@@ -254,5 +257,43 @@ fn classification(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, rule, classification);
+/// The same token with a signature, by a key of 2048 bits.
+fn signed(token: &str, key: &SigningKey) -> String {
+    let (_, payload) = token.split_once('.').unwrap();
+    let (payload, _) = payload.split_once('.').unwrap();
+    let header = json!({"typ": "JWT", "alg": "RS256", "kid": key.kid()}).to_string();
+    let message = format!("{}.{payload}", URL_SAFE_NO_PAD.encode(header));
+    let signature = URL_SAFE_NO_PAD.encode(key.sign(message.as_bytes()));
+    format!("{message}.{signature}")
+}
+
+fn verification(c: &mut Criterion) {
+    let ring = KeyRing::shared().unwrap();
+    let key = ring.key(KeyName::Enterprise);
+    let issuers = Issuers::of_clouds(&[Cloud::Public]);
+    let jwk = key.jwk(Some(Cloud::Public.issuers()[0]));
+    let keys = KeySet::parse(json!({"keys": [jwk]}).to_string().as_bytes()).unwrap();
+    let token = signed(&id_token(tenant(0), 8), key);
+    assert!((1_638..2_048).contains(&token.len()), "{}", token.len());
+    let audience = ["6731de76-14a6-49ae-97bc-6eba6914391e".to_owned()];
+    let mut group = c.benchmark_group("verify");
+    group.bench_function("read", |b| {
+        b.iter(|| Unverified::read(black_box(&token), &issuers).is_ok());
+    });
+    group.bench_function("distinct", |b| {
+        b.iter(|| {
+            let read = Unverified::read(black_box(&token), &issuers).unwrap();
+            let authentic = read.verify(&keys).unwrap();
+            authentic.accept(&audience, NOW, 60).unwrap()
+        });
+    });
+    let remembered = Unverified::read(&token, &issuers).unwrap();
+    let remembered = remembered.verify(&keys).unwrap();
+    group.bench_function("remembered", |b| {
+        b.iter(|| black_box(&remembered).accept(&audience, NOW, 60).unwrap());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, rule, classification, verification);
 criterion_main!(benches);

@@ -4,10 +4,15 @@
 //! reader of either that goes away is no fault.
 
 mod check;
+mod documents;
 mod explain;
+mod fault;
 mod find;
 mod output;
+mod policy;
+mod resolve;
 mod serve;
+mod simulate;
 mod tenants;
 
 use std::path::PathBuf;
@@ -15,6 +20,10 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+
+use policy::PolicyCommand;
+use resolve::ResolveArgs;
+use simulate::SimulateArgs;
 
 /// How a command ended. The numbers are part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +34,8 @@ enum Exit {
     Failed = 1,
     /// `explain`: blocked.
     Blocked = 3,
+    /// `policy diff`, `simulate`: decisions would change.
+    Differences = 4,
     /// The configuration, a policy or the command line is wrong (`EX_USAGE` of sysexits.h).
     Wrong = 64,
 }
@@ -58,9 +69,18 @@ enum Command {
     /// Tell how a connection between two tenants is decided, and why.
     #[command(after_help = EXPLAIN_HELP)]
     Explain(ExplainArgs),
+    /// Show and change one tenant's policy, in a directory or through a gateway's admin API.
+    #[command(after_help = policy::HELP, subcommand)]
+    Policy(PolicyCommand),
+    /// Tell which tenant a domain belongs to.
+    #[command(after_help = resolve::HELP)]
+    Resolve(ResolveArgs),
     /// Run the gateway until SIGTERM or SIGINT; SIGHUP reads the policies again.
     #[command(after_help = SERVE_HELP)]
     Serve(ConfigArgs),
+    /// Tell what changed policies would block or allow of the exchanges that were recorded.
+    #[command(after_help = simulate::HELP)]
+    Simulate(SimulateArgs),
     /// Print the version.
     Version,
 }
@@ -106,9 +126,11 @@ Examples:
   tidegate serve --config config/sidecar.toml
   tidegate explain --policies config/policies --sign-in fabrikam.com \\
       --creator 11111111-1111-4111-8111-111111111111
+  tidegate policy show 11111111-1111-4111-8111-111111111111 --policies config/policies
+  tidegate simulate --policies ./changed --audit /var/log/tidegate/audit.jsonl
 
-Exit codes: 0 done; 1 failed at run time; 3 blocked (explain); 64 wrong configuration, policies or
-command line.";
+Exit codes: 0 done; 1 failed at run time; 3 blocked (explain); 4 decisions would change (policy diff,
+simulate); 64 wrong configuration, policies or command line.";
 
 const CHECK_HELP: &str = "\
 Examples:
@@ -167,7 +189,10 @@ fn run(command: Command) -> Exit {
             output::print(&String::from_utf8_lossy(&script), Exit::Done)
         }
         Command::Explain(args) => explain::run(&args),
+        Command::Policy(command) => policy::run(&command),
+        Command::Resolve(args) => resolve::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Version => {
             let version = env!("CARGO_PKG_VERSION");
             let text = format!("tidegate {version}\nTLS: rustls with aws-lc-rs\n");

@@ -9,26 +9,19 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use self::report::Report;
-use super::output::{print, tell, tell_problems};
+use super::fault::Fault;
+use super::output::print;
 use super::tenants::Tenants;
 use super::{Exit, ExplainArgs, find};
 use crate::config;
 use crate::core::isolation::{OnUndetermined, Provider, Terms, Verdict, evaluate};
 use crate::core::policy::{Isolation, Mode, UnixSeconds};
 use crate::policies::directory;
-use crate::problem::Problem;
-
-/// Why there is nothing to explain.
-enum Fault {
-    Problems(Vec<Problem>),
-    Sentence(String),
-}
 
 pub(super) fn run(args: &ExplainArgs) -> Exit {
     match explain(args) {
         Ok((text, exit)) => print(&text, exit),
-        Err(Fault::Problems(problems)) => tell_problems(&problems),
-        Err(Fault::Sentence(sentence)) => tell(&sentence, Exit::Wrong),
+        Err(fault) => fault.tell(),
     }
 }
 
@@ -38,7 +31,7 @@ fn explain(args: &ExplainArgs) -> Result<(String, Exit), Fault> {
     let documents = directory::documents(&directory).map_err(Fault::Problems)?;
     let tenants = Tenants::of(&documents);
     let find = |option: &str, text: &str| {
-        let sentence = |error| Fault::Sentence(format!("{option}: {error}"));
+        let sentence = |error| Fault::Wrong(format!("{option}: {error}"));
         tenants.find(text).map_err(sentence)
     };
     let creator = args
@@ -65,7 +58,7 @@ fn explain(args: &ExplainArgs) -> Result<(String, Exit), Fault> {
     let report = Report::of(&decision, creator, sign_in, &tenants, &documents, now);
     let text = if args.json {
         let text = serde_json::to_string_pretty(&report);
-        text.map_err(|error| Fault::Sentence(error.to_string()))? + "\n"
+        text.map_err(|error| Fault::Wrong(error.to_string()))? + "\n"
     } else {
         report.to_string()
     };
@@ -78,7 +71,7 @@ fn policies(args: &ExplainArgs) -> Result<(PathBuf, Mode, Isolation), Fault> {
         return Ok((directory.clone(), Mode::Enforce, Isolation::Off));
     }
     let file = find::config(&args.config).map_err(|searched| {
-        Fault::Sentence(format!(
+        Fault::Wrong(format!(
             "{searched}; --policies names a policy directory alone"
         ))
     })?;

@@ -2,6 +2,9 @@
 
 use std::io::{self, Write};
 
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
 use super::Exit;
 use crate::problem::Problem;
 
@@ -36,13 +39,43 @@ pub(super) fn count(problems: &[Problem]) -> String {
     files.sort();
     files.dedup();
     let (problems, files) = (
-        plural(problems.len(), "problem"),
-        plural(files.len(), "file"),
+        plural(problems.len() as u64, "problem"),
+        plural(files.len() as u64, "file"),
     );
     format!("{problems} in {files}")
 }
 
-/// "1 file", "2 files".
-pub(super) fn plural(number: usize, word: &str) -> String {
-    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
+/// "1 file", "2 files"; of words that end in -y, "1 policy", "2 policies".
+pub(super) fn plural(number: u64, word: &str) -> String {
+    match (number, word.strip_suffix('y')) {
+        (1, _) => format!("1 {word}"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, None) => format!("{number} {word}s"),
+    }
+}
+
+/// A value as JSON, for `--json`.
+pub(super) fn json(value: &impl Serialize) -> String {
+    // Nothing that is printed refuses to be written.
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+/// An empty table.
+pub(super) fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header(header);
+    table
+}
+
+/// A text that came from outside, without what could move a terminal's cursor.
+pub(super) fn plain(text: &str) -> String {
+    let plain = |c: char| {
+        if c.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    text.chars().map(plain).collect()
 }

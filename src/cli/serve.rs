@@ -18,7 +18,10 @@ pub(super) fn run(args: &ConfigArgs) -> Exit {
         Ok(()) => Exit::Done,
         Err(StartError::Policies(problems)) => tell_problems(&problems),
         Err(
-            error @ (StartError::Provider { .. } | StartError::Service { .. } | StartError::Tls(_)),
+            error @ (StartError::AdminTls(_)
+            | StartError::Provider { .. }
+            | StartError::Service { .. }
+            | StartError::Tls(_)),
         ) => tell(&format!("{}: {error}", file.display()), Exit::Wrong),
         Err(error @ (StartError::Audit(_) | StartError::Bind { .. } | StartError::System(_))) => {
             tell(&error.to_string(), Exit::Failed)

@@ -69,8 +69,21 @@ fn wrong_usage_exits_64_and_help_exits_0() {
 
 #[test]
 fn every_command_has_examples_in_its_help() {
-    for command in ["check", "completions", "explain", "serve"] {
-        let help = run(&root(), &[command, "--help"]).stdout;
+    let policy = [
+        "allow", "diff", "disable", "enable", "export", "import", "revoke", "set", "show",
+    ];
+    let policy = policy.iter().map(|command| vec!["policy", command]);
+    let others = [
+        "check",
+        "completions",
+        "explain",
+        "policy",
+        "resolve",
+        "serve",
+        "simulate",
+    ];
+    for command in others.iter().map(|command| vec![*command]).chain(policy) {
+        let help = run(&root(), &[&command[..], &["--help"]].concat()).stdout;
         assert!(
             help.contains("Examples:\n  tidegate") || help.contains(" tidegate "),
             "{help}"

@@ -12,3 +12,7 @@ mod config_files;
 mod explain;
 mod general;
 mod harness;
+mod policy;
+mod remote;
+mod resolve;
+mod simulate;

@@ -75,8 +75,8 @@ impl Summary {
         };
         let admin = Listener {
             listener: "admin",
-            address: config.admin.to_string(),
-            tls: false,
+            address: config.admin.address.to_string(),
+            tls: config.admin.tls.is_some(),
             client_certificates: false,
         };
         Self {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::cli::output::plain;
 use crate::cli::tenants::Tenants;
 use crate::core::isolation::{Decision, Finding, Side};
 use crate::core::policy::{Direction, Entry, Mode, Subject, UnixSeconds};
@@ -184,17 +185,7 @@ impl fmt::Display for Tenant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.tenant)?;
         // A policy's text may hold anything, escape sequences of a terminal included.
-        let plain = |c: char| {
-            if c.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
-        };
-        let name = self
-            .name
-            .as_ref()
-            .map(|name| name.chars().map(plain).collect::<String>());
+        let name = self.name.as_deref().map(plain);
         name.iter().try_for_each(|name| write!(f, " ({name})"))
     }
 }

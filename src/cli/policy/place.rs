@@ -1,0 +1,199 @@
+//! Where a policy is: in a directory, or behind the admin API of a gateway.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::remote::Remote;
+use crate::cli::documents::{self, Documents};
+use crate::cli::fault::Fault;
+use crate::cli::resolve::{provider_of, resolve};
+use crate::cli::tenants::Tenants;
+use crate::cli::{ConfigArgs, find};
+use crate::config::{self, Provider};
+use crate::core::policy::{Isolation, Mode};
+use crate::core::tenant::TenantId;
+use crate::policies::document::{self, Document};
+use crate::policies::write::{Expect, WriteError, put_in};
+use crate::policies::{directory, read_stored};
+use crate::resolve::Resolved;
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Where the policy is")]
+pub(super) struct PlaceArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The policy directory; of a configuration only its provider is used then, for domains.
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
+    /// The admin API of a gateway, like https://gateway.internal:9443.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["config", "policies"])]
+    pub(super) server: Option<String>,
+    /// A file with the bearer token to show: an operator's, or an Entra token.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub(super) token_file: Option<PathBuf>,
+    /// A client certificate to show (PEM).
+    #[arg(long, value_name = "FILE", requires_all = ["server", "key"])]
+    pub(super) cert: Option<PathBuf>,
+    /// Its private key (PEM).
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(super) key: Option<PathBuf>,
+    /// The authorities that sign the server's certificate (PEM) [default: Mozilla's roots]
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub(super) ca: Option<PathBuf>,
+    /// Let token and policy travel over http:// to another machine.
+    #[arg(long, requires = "server")]
+    pub(super) insecure_plaintext: bool,
+}
+
+/// Where a policy is.
+pub(super) enum Place {
+    Directory(Box<Directory>),
+    Remote(Box<Remote>),
+}
+
+/// A directory, and what a configuration says beside it.
+pub(super) struct Directory {
+    pub(super) path: PathBuf,
+    pub(super) mode: Mode,
+    pub(super) absent: Isolation,
+    /// Where domains are resolved.
+    provider: Option<Provider>,
+}
+
+/// A policy as it is there.
+pub(super) struct Current {
+    pub(super) bytes: Vec<u8>,
+    pub(super) document: Document,
+    /// Not every server tells it.
+    pub(super) etag: Option<String>,
+    pub(super) version: Option<String>,
+}
+
+/// Why a policy was not written.
+pub(super) enum NotWritten {
+    /// It is another one than was expected.
+    Changed,
+    Fault(Fault),
+}
+
+impl From<Fault> for NotWritten {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl Place {
+    pub(super) fn open(args: &PlaceArgs) -> Result<Self, Fault> {
+        if let Some(server) = &args.server {
+            return Ok(Self::Remote(Box::new(Remote::open(server, args)?)));
+        }
+        let named = args.config.config.is_some();
+        match &args.policies {
+            Some(path) if !named => Ok(Self::Directory(Box::new(Directory {
+                path: path.clone(),
+                mode: Mode::Enforce,
+                absent: Isolation::Off,
+                provider: None,
+            }))),
+            path => {
+                let file = find::config(&args.config).map_err(|searched| {
+                    let others = "--policies names a policy directory, --server a gateway";
+                    Fault::Wrong(format!("{searched}; {others}"))
+                })?;
+                let config = config::load(&file)?;
+                Ok(Self::Directory(Box::new(Directory {
+                    provider: provider_of(&config),
+                    path: path.clone().unwrap_or(config.policies.directory),
+                    mode: config.mode,
+                    absent: config.policies.absent,
+                })))
+            }
+        }
+    }
+
+    /// The tenant that a command line names.
+    pub(super) fn tenant(&self, text: &str) -> Result<TenantId, Fault> {
+        let sentence = match (TenantId::parse(text), self) {
+            (Ok(tenant), _) => return Ok(tenant),
+            (Err(error), Self::Remote(_)) => format!("TENANT: {text:?} {error}"),
+            (Err(_), Self::Directory(directory)) => {
+                let tenants = Tenants::of(&directory.documents()?);
+                match tenants.find(text) {
+                    Ok(tenant) => return Ok(tenant),
+                    Err(error) => format!("TENANT: {error}"),
+                }
+            }
+        };
+        Err(Fault::Wrong(sentence))
+    }
+
+    /// A tenant's policy. None: there is none.
+    pub(super) fn read(&self, tenant: TenantId) -> Result<Option<Current>, Fault> {
+        match self {
+            Self::Directory(directory) => {
+                let stored = read_stored(&directory.path, tenant)?;
+                Ok(stored.map(|stored| Current {
+                    bytes: stored.bytes,
+                    document: stored.document,
+                    etag: Some(stored.etag),
+                    version: Some(stored.version.to_string()),
+                }))
+            }
+            Self::Remote(remote) => remote.read(tenant),
+        }
+    }
+
+    /// Puts a document, which holds ids only if this is a directory.
+    pub(super) fn write(
+        &self,
+        tenant: TenantId,
+        bytes: &[u8],
+        expect: &Expect,
+    ) -> Result<Current, NotWritten> {
+        let directory = match self {
+            Self::Directory(directory) => directory,
+            Self::Remote(remote) => return remote.write(tenant, bytes, expect),
+        };
+        let written = put_in(&directory.path, tenant, bytes, expect)
+            .map_err(|error| directory.not_written(tenant, error))?;
+        let (_, _, document) = document::parse(bytes, Some(tenant))
+            .map_err(|faults| documents::problems(&directory.path, faults))?;
+        Ok(Current {
+            bytes: bytes.to_owned(),
+            document,
+            etag: Some(written.etag),
+            version: Some(written.version.to_string()),
+        })
+    }
+}
+
+impl Directory {
+    /// Every policy in it.
+    pub(super) fn documents(&self) -> Result<Documents, Fault> {
+        Ok(directory::documents(&self.path)?)
+    }
+
+    /// Asks the provider about a domain.
+    pub(super) fn resolve(&self, domain: &str) -> Result<Resolved, Fault> {
+        match &self.provider {
+            Some(provider) => resolve(provider, domain),
+            None => Err(Fault::Wrong(format!(
+                "{domain:?} is a domain, and nothing says where to resolve it: --config names a \
+                 provider, `tidegate resolve` tells the id"
+            ))),
+        }
+    }
+
+    fn not_written(&self, tenant: TenantId, error: WriteError) -> NotWritten {
+        let sentence = format!("{}: policy of {tenant}: {error}", self.path.display());
+        match error {
+            WriteError::Changed { .. } => NotWritten::Changed,
+            WriteError::Elsewhere(_) => Fault::Wrong(sentence).into(),
+            WriteError::Faults(faults) => documents::problems(&self.path, faults).into(),
+            WriteError::Busy | WriteError::NotInForce(_) | WriteError::Storage(_) => {
+                Fault::Failed(sentence).into()
+            }
+        }
+    }
+}

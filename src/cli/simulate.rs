@@ -1,0 +1,258 @@
+//! `simulate`: recorded exchanges, decided again under changed policies.
+//!
+//! Invariant: the decision is the rule's own. Memory does not grow with the records: one line is
+//! held at a time, and groups are counted up to a bound.
+
+mod lines;
+mod record;
+mod report;
+mod tally;
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use self::lines::{Line, Lines};
+use self::record::{Exchange, Reading};
+use self::report::Report;
+use self::tally::Tally;
+use super::fault::Fault;
+use super::output::print;
+use super::tenants::Tenants;
+use super::{Exit, documents};
+use crate::clock;
+use crate::compare::{Decided, Policies};
+use crate::config;
+use crate::core::policy::{Isolation, Mode, UnixSeconds};
+use crate::core::tenant::TenantId;
+
+#[derive(Args, Debug)]
+pub(super) struct SimulateArgs {
+    /// The changed policies: a directory, or one document. May be given again; of two policies of
+    /// one tenant the later counts.
+    #[arg(long, value_name = "DIR|FILE", required = true)]
+    policies: Vec<PathBuf>,
+    /// Audit records, one a line (`-`: standard input). May be given again.
+    #[arg(long, value_name = "FILE", required = true)]
+    audit: Vec<PathBuf>,
+    /// Only exchanges that this tenant takes part in: its id, or a domain that some policy names.
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<String>,
+    /// When they are decided again: `recorded` (each at its own time), `now`, or a time like
+    /// 2027-01-31T18:00:00Z. It matters for entries that expire.
+    #[arg(long, value_name = "WHEN", default_value = "recorded", value_parser = when)]
+    at: When,
+    /// The gateway's mode.
+    #[arg(long, value_enum, default_value_t = InMode::Recorded)]
+    mode: InMode,
+    /// What a tenant without a policy counts as [default: off]
+    #[arg(long, value_enum, conflicts_with = "config")]
+    absent: Option<Absent>,
+    /// Take `policies.absent` from this configuration.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) const HELP: &str = "\
+Examples:
+  tidegate simulate --policies ./changed --audit /var/log/tidegate/audit.jsonl
+  tidegate simulate --policies ./policies --policies contoso-on.json --audit audit.jsonl
+  zcat audit-*.gz | tidegate simulate --policies ./changed --audit - --mode enforce --json
+
+Exit codes: 0 every exchange would end as it did; 4 some would not; 1 records that cannot be read;
+64 wrong policies or command line, or not one line of the records is a record.";
+
+#[derive(Clone, Copy, Debug)]
+enum When {
+    At(UnixSeconds),
+    Recorded,
+}
+
+fn when(text: &str) -> Result<When, String> {
+    match text {
+        "now" => Ok(When::At(clock::now())),
+        "recorded" => Ok(When::Recorded),
+        _ => text
+            .parse::<jiff::Timestamp>()
+            .map(|time| When::At(time.as_second()))
+            .map_err(|_| {
+                "expected `recorded`, `now` or a time like 2027-01-31T18:00:00Z".to_owned()
+            }),
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum InMode {
+    /// As it was when each exchange was recorded.
+    Recorded,
+    /// Blocks take effect.
+    Enforce,
+    /// Blocks are only recorded.
+    ReportOnly,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Absent {
+    /// Isolated.
+    On,
+    /// Not isolated.
+    Off,
+}
+
+pub(super) fn run(args: &SimulateArgs) -> Exit {
+    match simulate(args) {
+        Ok((text, exit)) => print(&text, exit),
+        Err(fault) => fault.tell(),
+    }
+}
+
+fn simulate(args: &SimulateArgs) -> Result<(String, Exit), Fault> {
+    let mut documents = Vec::new();
+    for path in &args.policies {
+        documents.extend(documents::read(path)?);
+    }
+    let tenants = Tenants::of(&documents);
+    let tenant = args.tenant.as_deref().map(|text| tenants.find(text));
+    let tenant = tenant
+        .transpose()
+        .map_err(|error| Fault::Wrong(format!("--tenant: {error}")))?;
+    let replay = Replay {
+        // The mode is each record's, or the one asked for.
+        policies: documents::policies(&documents, Mode::Enforce, absent(args)?),
+        tenant,
+        at: args.at,
+        mode: args.mode,
+    };
+    let mut tally = Tally::default();
+    for path in &args.audit {
+        read(path, &mut tally, &replay)
+            .map_err(|error| Fault::Failed(format!("{}: {error}", path.display())))?;
+    }
+    let report = Report::of(&tally, &tenants);
+    let text = if args.json {
+        report.json()
+    } else {
+        report.to_string()
+    };
+    if tally.is_no_audit() {
+        let first = tally.unreadable.first().cloned().unwrap_or_default();
+        return Err(Fault::Wrong(format!("no line is an audit record: {first}")));
+    }
+    let exit = if tally.changed() == 0 {
+        Exit::Done
+    } else {
+        Exit::Differences
+    };
+    Ok((text, exit))
+}
+
+fn absent(args: &SimulateArgs) -> Result<Isolation, Fault> {
+    if let Some(file) = &args.config {
+        return Ok(config::load(file)?.policies.absent);
+    }
+    Ok(match args.absent {
+        Some(Absent::On) => Isolation::On,
+        Some(Absent::Off) | None => Isolation::Off,
+    })
+}
+
+/// Under what exchanges are decided again.
+struct Replay {
+    policies: Policies,
+    tenant: Option<TenantId>,
+    at: When,
+    mode: InMode,
+}
+
+impl Replay {
+    fn exchange(&self, exchange: Exchange<'_>, tally: &mut Tally) {
+        let Exchange {
+            creator, sign_in, ..
+        } = exchange;
+        if self
+            .tenant
+            .is_some_and(|tenant| creator != Some(tenant) && sign_in != tenant)
+        {
+            tally.of_others += 1;
+            return;
+        }
+        let mode = match self.mode {
+            InMode::Recorded => exchange.mode,
+            InMode::Enforce => Mode::Enforce,
+            InMode::ReportOnly => Mode::ReportOnly,
+        };
+        let now = match self.at {
+            When::At(time) => time,
+            When::Recorded => exchange.time.as_second(),
+        };
+        let decision = self.policies.decide(mode, creator, sign_in, now);
+        let decided = Decided::of(&decision);
+        tally.replayed(&exchange, decided, &decision);
+    }
+}
+
+/// Reads one file of records to its end.
+fn read(path: &Path, tally: &mut Tally, replay: &Replay) -> io::Result<()> {
+    let (source, size): (Box<dyn Read>, _) = if path.as_os_str() == "-" {
+        (Box::new(io::stdin().lock()), None)
+    } else {
+        let file = File::open(path)?;
+        let size = file.metadata()?.len();
+        (Box::new(file), Some(size))
+    };
+    let progress = progress(size);
+    let source = BufReader::with_capacity(256 * 1024, progress.wrap_read(source));
+    let result = read_lines(source, path, tally, replay);
+    progress.finish_and_clear();
+    result
+}
+
+fn read_lines(
+    source: impl BufRead,
+    path: &Path,
+    tally: &mut Tally,
+    replay: &Replay,
+) -> io::Result<()> {
+    let mut lines = Lines::new(source);
+    let mut number = 0_u64;
+    while let Some(line) = lines.next()? {
+        number += 1;
+        match line {
+            Line::Whole(text) => match record::read(text) {
+                Ok(Reading::Blank) => {}
+                Ok(Reading::Exchange(exchange)) => replay.exchange(exchange, tally),
+                Ok(Reading::NotDecided(kind)) => tally.not_decided(kind),
+                Err(error) => tally.unreadable(path, number, &error),
+            },
+            // A writer was in the middle of it, or was killed there.
+            Line::Torn(text) => match record::read(text) {
+                Ok(Reading::Exchange(exchange)) => replay.exchange(exchange, tally),
+                Ok(Reading::NotDecided(kind)) => tally.not_decided(kind),
+                Ok(Reading::Blank) => {}
+                Err(_) => tally.torn(path, number),
+            },
+            Line::TooLong => tally.unreadable(path, number, lines::TOO_LONG),
+        }
+    }
+    Ok(())
+}
+
+/// How far a file is read, on a terminal only.
+fn progress(size: Option<u64>) -> ProgressBar {
+    let target = ProgressDrawTarget::stderr();
+    let progress = ProgressBar::with_draw_target(size, target);
+    let template = match size {
+        Some(_) => "{bar:40} {bytes}/{total_bytes}, {eta} left",
+        None => "{spinner} {bytes}",
+    };
+    match ProgressStyle::with_template(template) {
+        Ok(style) => progress.with_style(style),
+        Err(_) => progress,
+    }
+}
