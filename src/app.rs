@@ -3,13 +3,14 @@
 //! Invariant: everything that can be wrong is found before a port is bound; readiness goes first
 //! when the process is told to end, and audit records are written last.
 
+mod sockets;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -32,6 +33,8 @@ use crate::problem::Problem;
 use crate::telemetry;
 use crate::tls;
 use crate::upstream::Upstream;
+
+use sockets::{Share, bind, bind_workers, raise_descriptor_limit};
 
 /// Why the gateway does not start, or does not end well.
 #[derive(Debug, Error)]
@@ -85,9 +88,6 @@ fn count(problems: usize) -> String {
 
 /// How long the end waits for policies that are being written.
 const LAST_WRITES: Duration = Duration::from_secs(10);
-
-/// Connections that the system holds for us before they are accepted.
-const BACKLOG: i32 = 4096;
 
 /// Runs the gateway until SIGTERM or SIGINT. SIGHUP reads the policies again and fetches keys.
 ///
@@ -287,27 +287,6 @@ impl Signals {
     }
 }
 
-/// Asks for as many file descriptors as the system lets us have: each connection takes one, and
-/// each exchange may take another.
-fn raise_descriptor_limit(connections: usize) {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    // Refused, it stays as it was, and the next line tells.
-    let _ = setrlimit(Resource::Nofile, limit);
-    let granted = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let wanted = u64::try_from(connections)
-        .unwrap_or(u64::MAX)
-        .saturating_mul(2);
-    if granted < wanted {
-        tracing::warn!(
-            granted,
-            wanted,
-            "few file descriptors for the connections configured"
-        );
-    }
-}
-
 /// Tells the log what the operator declared: choices that weaken the gateway, and the paths that
 /// are relayed because they carry no tokens.
 fn announce(config: &Config) {
@@ -333,73 +312,4 @@ async fn reload_on(mut hangup: Signal, policies: Policies, gateway: Arc<Gateway>
         policies.reload();
         gateway.keys.fetch();
     }
-}
-
-fn bind_workers(config: &Config) -> Result<Vec<StdListener>, StartError> {
-    let share = if config.listen.workers > 1 {
-        Share::Yes
-    } else {
-        Share::No
-    };
-    if share == Share::Yes && config.listen.address.port() != 0 {
-        // Sharing is for our own workers: a port that somebody else serves is taken.
-        drop(
-            bind_quietly(config.listen.address, Share::No).map_err(|error| StartError::Bind {
-                listener: "data",
-                address: config.listen.address,
-                error,
-            })?,
-        );
-    }
-    let first = bind("data", config.listen.address, share)?;
-    let address = first.local_addr()?;
-    let mut sockets = vec![first];
-    for _ in 1..config.listen.workers {
-        sockets.push(
-            bind_quietly(address, share).map_err(|error| StartError::Bind {
-                listener: "data",
-                address,
-                error,
-            })?,
-        );
-    }
-    Ok(sockets)
-}
-
-/// Whether several sockets share one port (`SO_REUSEPORT`).
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Share {
-    No,
-    Yes,
-}
-
-fn bind(
-    listener: &'static str,
-    address: SocketAddr,
-    share: Share,
-) -> Result<StdListener, StartError> {
-    let bound = bind_quietly(address, share).and_then(|socket| {
-        let address = socket.local_addr()?;
-        tracing::info!(listener, %address, "listening");
-        Ok(socket)
-    });
-    bound.map_err(|error| StartError::Bind {
-        listener,
-        address,
-        error,
-    })
-}
-
-fn bind_quietly(address: SocketAddr, share: Share) -> io::Result<StdListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(share == Share::Yes)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
 }
