@@ -2,13 +2,17 @@
 //! description at `/openapi.json`. Apart from the data plane, so that it answers when that is full.
 //!
 //! Invariant: every wait for a client has a deadline (handshake, headers, body, a client that does
-//! not read), and who may administer policies is asked of each request anew.
+//! not read), and so has every connection, so that a certificate counts little longer than it is
+//! good. Who may administer policies is asked of each request anew. Connections on which nothing is
+//! asked keep nobody out.
 
+pub mod additions;
 mod api;
 mod caller;
 mod condition;
 mod domains;
 mod fault;
+mod held;
 mod put;
 mod target;
 
@@ -23,12 +27,9 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
@@ -37,15 +38,10 @@ use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::tls;
 use api::Api;
-
-/// Admin connections at once; probes, scrapers and administrators need few.
-const CONNECTIONS: usize = 64;
+use held::{Busy, Held};
 
 /// For a handshake, a request's headers, between requests, and for a client to read.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Largest header block.
-const HEADERS: usize = 64 * 1024;
 
 /// The description of the API.
 const OPENAPI: &str = include_str!("admin/openapi.json");
@@ -102,12 +98,12 @@ impl Desk {
         self.api.finish().await;
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream) -> io::Result<()> {
+    async fn connection(self: Arc<Self>, stream: TcpStream, busy: Busy) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let mut stream = Box::pin(TimeoutStream::new(stream));
         stream.as_mut().set_write_timeout_pinned(Some(PATIENCE));
         let Some(acceptor) = &self.acceptor else {
-            return self.http(stream, Vec::new()).await;
+            return self.http(stream, Vec::new(), busy).await;
         };
         let stream = timeout(PATIENCE, acceptor.accept(stream))
             .await
@@ -117,25 +113,22 @@ impl Desk {
             .peer_certificates()
             .and_then(|chain| chain.first())
             .map_or_else(Vec::new, tls::names);
-        self.http(stream, names).await
+        self.http(stream, names, busy).await
     }
 
-    async fn http<S>(self: Arc<Self>, stream: S, names: Vec<String>) -> io::Result<()>
+    async fn http<S>(self: Arc<Self>, stream: S, names: Vec<String>, busy: Busy) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let names: Arc<[String]> = names.into();
         let service = service_fn(move |request| {
-            let (desk, names) = (Arc::clone(&self), Arc::clone(&names));
-            async move { Ok::<_, Infallible>(desk.answer(request, &names).await) }
+            let (desk, names, busy) = (Arc::clone(&self), Arc::clone(&names), busy.clone());
+            async move {
+                let _busy = busy.begin();
+                Ok::<_, Infallible>(desk.answer(request, &names).await)
+            }
         });
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(PATIENCE)
-            .max_buf_size(HEADERS)
-            .serve_connection(TokioIo::new(stream), service)
-            .await
-            .map_err(io::Error::other)
+        held::converse(stream, service, held::LIFE).await
     }
 
     async fn answer(&self, request: Request<Incoming>, names: &[String]) -> Response<Full<Bytes>> {
@@ -178,11 +171,8 @@ impl Desk {
 
 /// Serves the admin listener for as long as the process lives.
 pub async fn serve(listener: TcpListener, desk: Arc<Desk>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut held = Held::default();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
-        };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -191,10 +181,10 @@ pub async fn serve(listener: TcpListener, desk: Arc<Desk>) {
                 continue;
             }
         };
+        held.make_room().await;
         let desk = Arc::clone(&desk);
-        tokio::spawn(async move {
-            let _place = place;
-            if let Err(error) = desk.connection(stream).await {
+        held.hold(|busy| async move {
+            if let Err(error) = desk.connection(stream, busy).await {
                 tracing::debug!(%error, "admin connection ended");
             }
         });

@@ -129,8 +129,8 @@ Examples:
   tidegate policy show 11111111-1111-4111-8111-111111111111 --policies config/policies
   tidegate simulate --policies ./changed --audit /var/log/tidegate/audit.jsonl
 
-Exit codes: 0 done; 1 failed at run time; 3 blocked (explain); 4 decisions would change (policy diff,
-simulate); 64 wrong configuration, policies or command line.";
+Exit codes: 0 done; 1 failed at run time, or records that tell nothing (simulate); 3 blocked (explain);
+4 decisions would change (policy diff, simulate); 64 wrong configuration, policies or command line.";
 
 const CHECK_HELP: &str = "\
 Examples:
@@ -186,7 +186,7 @@ fn run(command: Command) -> Exit {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut script);
-            output::print(&String::from_utf8_lossy(&script), Exit::Done)
+            output::print_bytes(&String::from_utf8_lossy(&script), Exit::Done)
         }
         Command::Explain(args) => explain::run(&args),
         Command::Policy(command) => policy::run(&command),

@@ -1,7 +1,13 @@
 //! One fault in what an operator wrote: which file, where in it, what was found, what was expected.
+//!
+//! Invariant: a problem is told in one line, whatever the file holds.
+
+mod visible;
 
 use std::fmt;
 use std::path::PathBuf;
+
+pub(crate) use visible::{visible, visible_json, visible_lines};
 
 /// A fault the operator can mend. `check` prints all of them; `serve` refuses to start on any.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -18,10 +24,11 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.file.display())?;
+        write!(f, "{}: ", visible(&self.file.to_string_lossy()))?;
         if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
+            write!(f, "{}: ", visible(&self.key))?;
         }
-        write!(f, "found {}, expected {}", self.found, self.expected)
+        let (found, expected) = (visible(&self.found), visible(&self.expected));
+        write!(f, "found {found}, expected {expected}")
     }
 }

@@ -20,10 +20,11 @@ use moka::sync::Cache;
 use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 use thiserror::Error;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::config::Provider;
-use crate::core::tenant::{MANY_TENANTS, TenantId};
+use crate::core::tenant::{MANY_TENANTS, PERSONAL_ACCOUNTS, TenantId};
 use crate::core::token::issuer::{Cloud, Issuers, Match, PLACEHOLDER};
 use crate::dial::Dial;
 
@@ -33,6 +34,9 @@ const MOST: u64 = 10_000;
 /// A domain seldom moves to another tenant, and seldom appears.
 const KEPT: Duration = Duration::from_secs(600);
 const REFUSAL_KEPT: Duration = Duration::from_secs(60);
+
+/// Questions to the provider at once, whoever asks.
+const AT_ONCE: usize = 8;
 
 /// Largest answer, in bytes. Entra's have about 2 KiB.
 const LARGEST: usize = 64 * 1024;
@@ -146,6 +150,7 @@ pub struct Resolver {
     host: HeaderValue,
     issuers: Issuers,
     patience: Duration,
+    places: Semaphore,
     known: Cache<String, TenantId>,
     refused: Cache<String, ResolveError>,
 }
@@ -182,6 +187,7 @@ impl Resolver {
             host: HeaderValue::from_str(named.as_str()).map_err(|error| error.to_string())?,
             issuers: provider.issuers.clone(),
             patience,
+            places: Semaphore::new(AT_ONCE),
             known: keep(KEPT).build(),
             refused: Cache::builder()
                 .max_capacity(MOST)
@@ -190,17 +196,20 @@ impl Resolver {
         })
     }
 
-    /// The tenant that a domain belongs to.
+    /// The tenant that a domain belongs to. It may wait until others have their answers.
     ///
     /// # Errors
     /// [`ResolveError`].
     pub async fn resolve(&self, name: &str) -> Result<Resolved, ResolveError> {
         let domain = domain(name).map_err(ResolveError::Name)?;
-        if let Some(tenant) = self.known.get(&domain) {
-            return Ok(Resolved { domain, tenant });
+        if let Some(told) = self.told(&domain) {
+            return told.map(|tenant| Resolved { domain, tenant });
         }
-        if let Some(refused) = self.refused.get(&domain) {
-            return Err(refused);
+        let closed = |_| ResolveError::Unavailable("nobody asks any more".into());
+        let _place = self.places.acquire().await.map_err(closed)?;
+        // Somebody else may have asked the same meanwhile.
+        if let Some(told) = self.told(&domain) {
+            return told.map(|tenant| Resolved { domain, tenant });
         }
         let asked = timeout(self.patience, self.ask(&domain)).await;
         match asked.unwrap_or_else(|_| Err(ResolveError::Unavailable("no answer in time".into()))) {
@@ -215,6 +224,12 @@ impl Resolver {
                 Err(error)
             }
         }
+    }
+
+    /// What the provider said of a domain not long ago.
+    fn told(&self, domain: &str) -> Option<Result<TenantId, ResolveError>> {
+        let known = self.known.get(domain).map(Ok);
+        known.or_else(|| self.refused.get(domain).map(Err))
     }
 
     async fn ask(&self, domain: &str) -> Result<TenantId, ResolveError> {
@@ -267,6 +282,7 @@ fn tenant(metadata: &[u8], issuers: &Issuers) -> Result<TenantId, ResolveError> 
         return Err(ResolveError::OtherCloud(cloud));
     }
     match issuers.find(Some(&metadata.issuer)) {
+        Match::Tenant(PERSONAL_ACCOUNTS) => Err(ResolveError::Name(NameError::Alias)),
         Match::Tenant(tenant) => Ok(tenant),
         Match::Foreign | Match::Resembles => Err(ResolveError::Strange(
             "its issuer is none of the provider's",

@@ -1,7 +1,8 @@
 //! TLS: the one stack (rustls) and the one crypto provider (aws-lc-rs), for clients and providers.
 //!
 //! Invariant: what is trusted is named in the configuration or built in (Mozilla's roots); nothing
-//! is taken from the environment.
+//! is taken from the environment. Where clients show certificates, each connection's is verified
+//! anew: no session is resumed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use webpki::EndEntityCert;
@@ -83,6 +84,12 @@ fn server(
             config.key.display()
         )
     })?;
+    if config.client_ca.is_some() {
+        // A resumed session would carry on a certificate that has expired since, or whose
+        // authority was taken away.
+        server.session_storage = Arc::new(NoServerSessionStorage {});
+        server.send_tls13_tickets = 0;
+    }
     server.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(TlsAcceptor::from(Arc::new(server)))
 }

@@ -10,6 +10,9 @@
 //! Invariant: a tenant's policy is read or written only for a caller who may read or write that
 //! tenant's; each attempt to write leaves one record, and so does each refused attempt to read.
 
+use std::ffi::OsStr;
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,7 +55,7 @@ pub(super) type Answer = Response<Full<Bytes>>;
 pub(super) struct Api {
     gate: Gate,
     pub(super) policies: Policies,
-    audit: Audit,
+    pub(super) audit: Audit,
     metrics: Arc<Metrics>,
     pub(super) resolver: Option<Arc<Resolver>>,
     pub(super) body_timeout: Duration,
@@ -181,14 +184,25 @@ impl Api {
 
     pub(super) async fn stored(&self, tenant: TenantId) -> Result<Option<Stored>, Fault> {
         let policies = self.policies.clone();
-        let read = tokio::task::spawn_blocking(move || policies.read_stored(tenant)).await;
+        let read = move || {
+            policies.read_stored(tenant).map_err(|problems| {
+                let invalid = problems.iter().all(|it| is_in_file(&it.file, tenant));
+                let fault = if invalid {
+                    Fault::StoredInvalid
+                } else {
+                    Fault::Storage
+                };
+                (fault, problems)
+            })
+        };
+        let read = tokio::task::spawn_blocking(read).await;
         match read {
             Ok(Ok(stored)) => Ok(stored),
-            Ok(Err(problems)) => {
+            Ok(Err((fault, problems))) => {
                 for problem in problems {
                     tracing::warn!(policy.tenant = %tenant, %problem, "policy cannot be read for an administrator");
                 }
-                Err(Fault::Storage)
+                Err(fault)
             }
             Err(_) => Err(Fault::Storage),
         }
@@ -226,6 +240,17 @@ impl Api {
         record.caller = caller.map(who);
         record.refused(fault.as_str(), fault.status().as_u16());
     }
+}
+
+/// Whether what was found wrong is a tenant's file and in it: it can be opened, or is none. What
+/// cannot be opened at the moment, and the directory, say nothing about the policy.
+fn is_in_file(file: &Path, tenant: TenantId) -> bool {
+    let stem = file.file_stem().and_then(OsStr::to_str);
+    stem.and_then(|stem| TenantId::parse(stem).ok()) == Some(tenant)
+        && match std::fs::symlink_metadata(file) {
+            Ok(found) => !found.is_file() || File::open(file).is_ok(),
+            Err(_) => false,
+        }
 }
 
 fn access(method: &Method) -> Option<Access> {

@@ -1,11 +1,12 @@
-//! On what a write depends: `If-Match` and `If-None-Match`.
+//! On what a write depends: `If-Match` and `If-None-Match`, and not a time: several texts may have
+//! one.
 //!
 //! Invariant: a condition that cannot be read is a fault; it is never taken for none.
 //!
-//! Source: RFC 9110 sections 8.8.3, 13.1.1 and 13.1.2.
+//! Source: RFC 9110 sections 8.8.3, 13.1.1, 13.1.2 and 13.1.4.
 
 use http::HeaderMap;
-use http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
+use http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
 
 use super::fault::Fault;
 
@@ -30,6 +31,9 @@ enum Tags {
 
 /// What a write depends on.
 pub(super) fn of_write(headers: &HeaderMap) -> Result<Condition, Fault> {
+    if headers.contains_key(IF_UNMODIFIED_SINCE) {
+        return Err(Fault::Condition);
+    }
     match (tags(headers, &IF_MATCH)?, tags(headers, &IF_NONE_MATCH)?) {
         (None, None) => Ok(Condition::None),
         (Some(Tags::Any), None) => Ok(Condition::Present),

@@ -7,7 +7,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -15,8 +14,8 @@ use super::fault::Fault;
 use crate::policies::document::{self, Draft, Unresolved};
 use crate::resolve::{ResolveError, Resolved, Resolver};
 
-/// Questions at once, of one document.
-const AT_ONCE: usize = 8;
+/// Domains that one document may name.
+const MOST: usize = 50;
 
 /// All questions of one document together.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,6 +31,13 @@ pub(super) async fn resolve(
 ) -> Result<Vec<u8>, Fault> {
     let names = draft.unresolved().iter().map(|it| it.domain.clone());
     let names: BTreeSet<String> = names.collect();
+    if names.len() > MOST {
+        return Err(Fault::Document(vec![document::Fault {
+            key: "properties.allowedTenants".to_owned(),
+            found: format!("{} domains", names.len()),
+            expected: format!("at most {MOST} in one document; the rest by their tenants' ids"),
+        }]));
+    }
     let answers = match resolver {
         Some(resolver) => ask(names, resolver).await,
         None => HashMap::new(),
@@ -68,22 +74,20 @@ pub(super) async fn resolve(
 }
 
 async fn ask(names: BTreeSet<String>, resolver: &Arc<Resolver>) -> Answers {
-    let places = Arc::new(Semaphore::new(AT_ONCE));
-    let mut asked: JoinSet<Option<(String, Result<Resolved, ResolveError>)>> = names
+    let mut asked: JoinSet<(String, Result<Resolved, ResolveError>)> = names
         .into_iter()
         .map(|name| {
-            let (places, resolver) = (Arc::clone(&places), Arc::clone(resolver));
+            let resolver = Arc::clone(resolver);
             async move {
-                let _place = places.acquire().await.ok()?;
                 let answer = resolver.resolve(&name).await;
-                Some((name, answer))
+                (name, answer)
             }
         })
         .collect();
     let mut answers = HashMap::new();
     let all = async {
         while let Some(answer) = asked.join_next().await {
-            answers.extend(answer.ok().flatten());
+            answers.extend(answer.ok());
         }
     };
     // Those that are missing then are told apart by their absence.

@@ -19,13 +19,15 @@ use crate::policies::document;
 /// Why a request is not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
+    /// No record of a change could be written, so none is made.
+    AuditUnavailable,
     /// The body broke off.
     BodyIncomplete,
     /// The body did not arrive in time.
     BodyTimeout,
     /// The body is larger than is read.
     BodyTooLarge,
-    /// `If-Match` or `If-None-Match` cannot be read, or both are there.
+    /// `If-Match` or `If-None-Match` cannot be read, or both are there, or `If-Unmodified-Since`.
     Condition,
     /// The document has these faults.
     Document(Vec<document::Fault>),
@@ -51,6 +53,8 @@ pub(super) enum Fault {
     Resolve(Vec<document::Fault>),
     /// The policy could not be written or read; the log says why.
     Storage,
+    /// What is stored is no policy.
+    StoredInvalid,
     /// Nobody is known to ask.
     Unknown(Unknown),
 }
@@ -62,6 +66,7 @@ impl Fault {
     /// The word for records.
     pub(super) const fn as_str(&self) -> &'static str {
         match self {
+            Self::AuditUnavailable => "audit_unavailable",
             Self::BodyIncomplete => "body_incomplete",
             Self::BodyTimeout => "body_timeout",
             Self::BodyTooLarge => "body_too_large",
@@ -78,6 +83,7 @@ impl Fault {
             Self::Precondition => "precondition",
             Self::Resolve(_) => "resolve_unavailable",
             Self::Storage => "storage",
+            Self::StoredInvalid => "stored_invalid",
             Self::Unknown(why) => why.as_str(),
         }
     }
@@ -90,6 +96,11 @@ impl Fault {
     fn words(&self) -> Words {
         let words = |status, code, sentence: &str| Words(status, code, sentence.to_owned());
         match self {
+            Self::AuditUnavailable => words(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "AuditUnavailable",
+                "No record of a change can be written at the moment; the policy in force stays.",
+            ),
             Self::BodyIncomplete => words(
                 StatusCode::BAD_REQUEST,
                 "BadRequest",
@@ -109,7 +120,7 @@ impl Fault {
                 StatusCode::BAD_REQUEST,
                 "BadRequest",
                 "If-Match and If-None-Match hold entity tags or *; the latter of a PUT must be *, \
-                 and only one of them may be there.",
+                 and only one of them may be there. If-Unmodified-Since is not understood.",
             ),
             Self::Document(_) => words(
                 StatusCode::BAD_REQUEST,
@@ -180,6 +191,12 @@ impl Fault {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "ServiceUnavailable",
                 "The policy cannot be read or written at the moment.",
+            ),
+            Self::StoredInvalid => words(
+                StatusCode::CONFLICT,
+                "StoredPolicyInvalid",
+                "The stored file is no policy. A PUT replaces it if it has a member of Tidegate's \
+                 own, such as reportOnly.",
             ),
             Self::Unknown(Unknown::Closed) => words(
                 StatusCode::FORBIDDEN,

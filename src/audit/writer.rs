@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Bytes that may wait.
 const MOST: usize = 16 * 1024 * 1024;
 
+/// Bytes that may wait where a record must not be lost: a policy's is below what is left.
+const ROOM: usize = MOST / 2;
+
 /// Where records go. Cheap to clone.
 #[derive(Clone)]
 pub struct Audit {
@@ -35,6 +38,8 @@ struct Queue {
     /// Wakes the writer when the first line arrives, or the end.
     filled: Condvar,
     dropped: AtomicU64,
+    /// Whether the last lines could not be written.
+    failing: AtomicBool,
 }
 
 #[derive(Default)]
@@ -92,6 +97,16 @@ impl Audit {
         if first {
             self.queue.filled.notify_one();
         }
+    }
+
+    /// Whether a line that is added now is likely to be written: there is room for it, and the
+    /// output took the last ones.
+    ///
+    /// Lines are written after they are added, so what breaks from then on ([`GATHER`] and the time
+    /// of one write) shows with the next line. An output that fails from the start shows once it
+    /// was given a first line.
+    pub fn has_room(&self) -> bool {
+        !self.queue.failing.load(Ordering::Acquire) && self.queue.lock().lines.len() < ROOM
     }
 
     /// Lines that were lost since the start: the output was too slow or failed.
@@ -163,6 +178,7 @@ impl Queue {
             match sink.write(&batch) {
                 Ok(()) if failing => {
                     (failing, torn) = (false, false);
+                    self.failing.store(false, Ordering::Release);
                     tracing::warn!("audit records are written again");
                 }
                 Ok(()) => {}
@@ -177,6 +193,7 @@ impl Queue {
                         .fetch_add(u64::try_from(lost).unwrap_or(u64::MAX), Ordering::Relaxed);
                     if !failing {
                         failing = true;
+                        self.failing.store(true, Ordering::Release);
                         tracing::error!(%error, "audit records cannot be written");
                     }
                 }
@@ -202,5 +219,27 @@ impl Drop for Writer {
                 tracing::error!("the audit output does not take the last records");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_while_the_output_takes_lines() {
+        let audit = Audit {
+            queue: Arc::new(Queue::default()),
+        };
+        assert!(audit.has_room());
+        audit.queue.lock().lines = vec![b' '; ROOM - 1];
+        assert!(audit.has_room());
+        // What is written is written whole, so the largest record has its place.
+        audit.write(&"x".repeat(8 * 1024 * 1024));
+        assert!(!audit.has_room());
+        assert_eq!(audit.dropped(), 0);
+        audit.queue.lock().lines.clear();
+        audit.queue.failing.store(true, Ordering::Release);
+        assert!(!audit.has_room());
     }
 }

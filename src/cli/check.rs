@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use self::summary::Summary;
-use super::output::{count, print, tell, tell_problems};
+use super::output::{count, json, print, tell, tell_problems};
 use super::{CheckArgs, Exit, find};
 use crate::config::{self, Config, Warning};
 use crate::policies::directory::{self, Loaded};
@@ -46,10 +46,7 @@ struct Faults<'p> {
 }
 
 fn print_json(value: &impl Serialize, exit: Exit) -> Exit {
-    match serde_json::to_string_pretty(value) {
-        Ok(text) => print(&format!("{text}\n"), exit),
-        Err(error) => tell(&error.to_string(), Exit::Failed),
-    }
+    print(&json(value), exit)
 }
 
 /// Looks at everything that `serve` would read.

@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use self::report::Report;
 use super::fault::Fault;
 use super::output::print;
-use super::tenants::Tenants;
+use super::tenants::{Tenants, told};
 use super::{Exit, ExplainArgs, find};
 use crate::config;
 use crate::core::isolation::{OnUndetermined, Provider, Terms, Verdict, evaluate};
@@ -30,9 +30,12 @@ fn explain(args: &ExplainArgs) -> Result<(String, Exit), Fault> {
     let loaded = directory::load(&directory).map_err(Fault::Problems)?;
     let documents = directory::documents(&directory).map_err(Fault::Problems)?;
     let tenants = Tenants::of(&documents);
-    let find = |option: &str, text: &str| {
+    let mut stored = Vec::new();
+    let mut find = |option: &str, text: &str| {
         let sentence = |error| Fault::Wrong(format!("{option}: {error}"));
-        tenants.find(text).map_err(sentence)
+        let named = tenants.find(text).map_err(sentence)?;
+        stored.extend(named.stored);
+        Ok::<_, Fault>(named.tenant)
     };
     let creator = args
         .creator
@@ -56,13 +59,7 @@ fn explain(args: &ExplainArgs) -> Result<(String, Exit), Fault> {
         Verdict::Unavailable => Exit::Wrong,
     };
     let report = Report::of(&decision, creator, sign_in, &tenants, &documents, now);
-    let text = if args.json {
-        let text = serde_json::to_string_pretty(&report);
-        text.map_err(|error| Fault::Wrong(error.to_string()))? + "\n"
-    } else {
-        report.to_string()
-    };
-    Ok((text, exit))
+    Ok((told(&report, &stored, args.json), exit))
 }
 
 /// The policies to read, and what the configuration says of all of them.

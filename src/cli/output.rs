@@ -1,4 +1,8 @@
 //! Writing to standard output and standard error.
+//!
+//! Invariant: what people read holds no control character but the ends of lines. A text from a file
+//! or a server that is to stay in its line or cell goes through [`visible`](crate::problem::visible)
+//! on its way there.
 
 use std::io::{self, Write};
 
@@ -6,10 +10,15 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::Exit;
-use crate::problem::Problem;
+use crate::problem::{Problem, visible_json, visible_lines};
 
 /// Prints a command's output. A reader that went away has read enough.
 pub(super) fn print(text: &str, exit: Exit) -> Exit {
+    print_bytes(&visible_lines(text), exit)
+}
+
+/// Prints a text byte for byte: for what another program reads.
+pub(super) fn print_bytes(text: &str, exit: Exit) -> Exit {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Failed,
@@ -19,9 +28,14 @@ pub(super) fn print(text: &str, exit: Exit) -> Exit {
 
 /// Tells of a fault on standard error.
 pub(super) fn tell(text: &str, exit: Exit) -> Exit {
-    // Nobody is left to tell if this cannot be written.
-    drop(writeln!(io::stderr().lock(), "{text}"));
+    note(text);
     exit
+}
+
+/// Tells of something on standard error that a reader should know.
+pub(super) fn note(text: &str) {
+    // Nobody is left to tell if this cannot be written.
+    drop(writeln!(io::stderr().lock(), "{}", visible_lines(text)));
 }
 
 /// Tells of every problem, one a line, and how many there are.
@@ -57,7 +71,7 @@ pub(super) fn plural(number: u64, word: &str) -> String {
 /// A value as JSON, for `--json`.
 pub(super) fn json(value: &impl Serialize) -> String {
     // Nothing that is printed refuses to be written.
-    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+    visible_json(&serde_json::to_string_pretty(value).unwrap_or_default()) + "\n"
 }
 
 /// An empty table.
@@ -66,16 +80,4 @@ pub(super) fn table<const N: usize>(header: [&str; N]) -> Table {
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header(header);
     table
-}
-
-/// A text that came from outside, without what could move a terminal's cursor.
-pub(super) fn plain(text: &str) -> String {
-    let plain = |c: char| {
-        if c.is_control() {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            c
-        }
-    };
-    text.chars().map(plain).collect()
 }

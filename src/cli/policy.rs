@@ -56,7 +56,7 @@ pub(super) enum PolicyCommand {
 #[derive(Args, Debug)]
 #[command(group(ArgGroup::new("direction").required(true).multiple(true)))]
 pub(super) struct AllowArgs {
-    /// Whose policy.
+    /// Whose policy: a tenant id, or a domain, which is resolved.
     tenant: String,
     /// Whom to allow: a tenant id, a domain (it is resolved, and the id is what counts), or `*`.
     #[arg(value_name = "TENANT|DOMAIN|*")]
@@ -79,7 +79,7 @@ pub(super) struct AllowArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct RevokeArgs {
-    /// Whose policy.
+    /// Whose policy: a tenant id, or a domain, which is resolved.
     tenant: String,
     /// Whom: a tenant id, a domain that an entry names, or `*`.
     #[arg(value_name = "TENANT|DOMAIN|*")]
@@ -96,7 +96,7 @@ pub(super) struct RevokeArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct SwitchArgs {
-    /// Whose policy.
+    /// Whose policy: a tenant id, or a domain, which is resolved.
     tenant: String,
     #[command(flatten)]
     change: ChangeArgs,
@@ -104,7 +104,7 @@ pub(super) struct SwitchArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct SetArgs {
-    /// Whose policy.
+    /// Whose policy: a tenant id, or a domain, which is resolved.
     tenant: String,
     /// The document (`-`: standard input). Entries may name domains.
     #[arg(value_name = "FILE|-")]
@@ -117,7 +117,7 @@ pub(super) struct SetArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct ImportArgs {
-    /// Whose policy.
+    /// Whose policy: a tenant id, or a domain, which is resolved.
     tenant: String,
     /// What the other tool wrote (`-`: standard input).
     #[arg(value_name = "FILE|-")]
@@ -152,7 +152,7 @@ struct ChangeArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct ShowArgs {
-    /// Whose policy.
+    /// Whose policy: a tenant id, or a domain that some policy names (it is not resolved).
     tenant: String,
     /// Print JSON.
     #[arg(long)]
@@ -163,7 +163,7 @@ pub(super) struct ShowArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct ExportArgs {
-    /// Whose policy.
+    /// Whose policy: a tenant id, or a domain that some policy names (it is not resolved).
     tenant: String,
     #[command(flatten)]
     place: PlaceArgs,

@@ -20,8 +20,8 @@ use self::record::{Exchange, Reading};
 use self::report::Report;
 use self::tally::Tally;
 use super::fault::Fault;
-use super::output::print;
-use super::tenants::Tenants;
+use super::output::{note, plural, print};
+use super::tenants::{Tenants, told};
 use super::{Exit, documents};
 use crate::clock;
 use crate::compare::{Decided, Policies};
@@ -54,6 +54,9 @@ pub(super) struct SimulateArgs {
     /// Take `policies.absent` from this configuration.
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Go by the lines that can be read, if some cannot.
+    #[arg(long)]
+    tolerate_unreadable: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -65,8 +68,10 @@ Examples:
   tidegate simulate --policies ./policies --policies contoso-on.json --audit audit.jsonl
   zcat audit-*.gz | tidegate simulate --policies ./changed --audit - --mode enforce --json
 
-Exit codes: 0 every exchange would end as it did; 4 some would not; 1 records that cannot be read;
-64 wrong policies or command line, or not one line of the records is a record.";
+Exit codes: 0 every exchange would end as it did; 4 some would not; 1 that cannot be told: no
+exchange could be decided again, or a line cannot be read (--tolerate-unreadable goes by the others;
+a last line that ends early is always passed over), or a file; 64 wrong policies or command line, or
+not one line of the records is a record.";
 
 #[derive(Clone, Copy, Debug)]
 enum When {
@@ -118,14 +123,14 @@ fn simulate(args: &SimulateArgs) -> Result<(String, Exit), Fault> {
         documents.extend(documents::read(path)?);
     }
     let tenants = Tenants::of(&documents);
-    let tenant = args.tenant.as_deref().map(|text| tenants.find(text));
-    let tenant = tenant
+    let named = args.tenant.as_deref().map(|text| tenants.find(text));
+    let named = named
         .transpose()
         .map_err(|error| Fault::Wrong(format!("--tenant: {error}")))?;
     let replay = Replay {
         // The mode is each record's, or the one asked for.
         policies: documents::policies(&documents, Mode::Enforce, absent(args)?),
-        tenant,
+        tenant: named.as_ref().map(|named| named.tenant),
         at: args.at,
         mode: args.mode,
     };
@@ -134,22 +139,33 @@ fn simulate(args: &SimulateArgs) -> Result<(String, Exit), Fault> {
         read(path, &mut tally, &replay)
             .map_err(|error| Fault::Failed(format!("{}: {error}", path.display())))?;
     }
-    let report = Report::of(&tally, &tenants);
-    let text = if args.json {
-        report.json()
-    } else {
-        report.to_string()
-    };
     if tally.is_no_audit() {
         let first = tally.unreadable.first().cloned().unwrap_or_default();
         return Err(Fault::Wrong(format!("no line is an audit record: {first}")));
     }
-    let exit = if tally.changed() == 0 {
-        Exit::Done
-    } else {
-        Exit::Differences
+    let stored = named.and_then(|named| named.stored);
+    let text = told(&Report::of(&tally, &tenants), stored.as_slice(), args.json);
+    let exit = match untold(&tally, args.tolerate_unreadable) {
+        Some(sentence) => {
+            note(&sentence);
+            Exit::Failed
+        }
+        None if tally.changed() == 0 => Exit::Done,
+        None => Exit::Differences,
     };
     Ok((text, exit))
+}
+
+/// Why the records do not tell whether anything changes, as a sentence.
+fn untold(tally: &Tally, tolerate_unreadable: bool) -> Option<String> {
+    if tally.replayed == 0 {
+        return Some("no exchange could be decided again, so nothing is known".to_owned());
+    }
+    let unreadable = tally.unreadable_lines;
+    (unreadable > 0 && !tolerate_unreadable).then(|| {
+        let lines = plural(unreadable, "line");
+        format!("{lines} cannot be read; --tolerate-unreadable goes by the others")
+    })
 }
 
 fn absent(args: &SimulateArgs) -> Result<Isolation, Fault> {

@@ -1,28 +1,105 @@
 //! Tenants as people name them on a command line: by id, or by a domain that a policy names.
 //!
-//! Invariant: a domain stands for the id that was written beside it; nothing is asked of any
-//! directory service, and a domain that policies give to several tenants stands for none.
+//! Invariant: whoever administers a policy writes its domains as they like. So a stored domain names
+//! a tenant for commands that only read, each of which tells whose word it was; a domain that
+//! policies give to several tenants names none.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
+use serde::Serialize;
+
+use super::output::{json, note};
 use crate::core::policy::Subject;
 use crate::core::tenant::TenantId;
 use crate::policies::document::Document;
+use crate::problem::visible;
+
+/// A tenant that a command line names.
+pub(super) struct Named {
+    pub(super) tenant: TenantId,
+    /// Whose word it is that the domain is this tenant's; none if the id was given.
+    pub(super) stored: Option<Stored>,
+}
+
+/// A domain that was not resolved: policies say whose it is.
+#[derive(Debug, Serialize)]
+pub(super) struct Stored {
+    domain: String,
+    tenant: TenantId,
+    /// Whose policies say so.
+    policies: Vec<TenantId>,
+}
+
+impl From<TenantId> for Named {
+    fn from(tenant: TenantId) -> Self {
+        let stored = None;
+        Self { tenant, stored }
+    }
+}
+
+impl fmt::Display for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (domain, tenant) = (visible(&self.domain), self.tenant);
+        let policies: Vec<_> = self.policies.iter().map(ToString::to_string).collect();
+        let word = if policies.len() == 1 {
+            "policy"
+        } else {
+            "policies"
+        };
+        let (verb, policies) = (
+            if policies.len() == 1 { "says" } else { "say" },
+            policies.join(", "),
+        );
+        write!(
+            f,
+            "{domain} is {tenant} as the {word} of {policies} {verb}; not resolved"
+        )
+    }
+}
+
+/// A report as it is printed. Domains that were not resolved are told with it: in JSON as a member,
+/// otherwise on standard error.
+pub(super) fn told(
+    report: &(impl fmt::Display + Serialize),
+    not_resolved: &[Stored],
+    as_json: bool,
+) -> String {
+    #[derive(Serialize)]
+    struct Told<'r, R> {
+        #[serde(flatten)]
+        report: &'r R,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        not_resolved: &'r [Stored],
+    }
+    if as_json {
+        return json(&Told {
+            report,
+            not_resolved,
+        });
+    }
+    not_resolved
+        .iter()
+        .for_each(|stored| note(&stored.to_string()));
+    report.to_string()
+}
 
 /// What policies say of tenants beside their ids.
 #[derive(Debug, Default)]
 pub(super) struct Tenants {
     names: BTreeMap<TenantId, String>,
-    domains: BTreeMap<String, BTreeSet<TenantId>>,
+    /// Whose a domain is, and whose policies say so.
+    domains: BTreeMap<String, BTreeMap<TenantId, BTreeSet<TenantId>>>,
 }
 
 impl Tenants {
     pub(super) fn of(documents: &[(TenantId, Document)]) -> Self {
         let mut tenants = Self::default();
-        let entries = documents
-            .iter()
-            .flat_map(|(_, doc)| &doc.properties.allowed_tenants);
-        for entry in entries {
+        let entries = documents.iter().flat_map(|(whose, document)| {
+            let entries = document.properties.allowed_tenants.iter();
+            entries.map(move |entry| (*whose, entry))
+        });
+        for (whose, entry) in entries {
             let Subject::Tenant(id) = entry.tenant_id else {
                 continue;
             };
@@ -34,7 +111,9 @@ impl Tenants {
                     .domains
                     .entry(domain.to_ascii_lowercase())
                     .or_default()
-                    .insert(id);
+                    .entry(id)
+                    .or_default()
+                    .insert(whose);
             }
         }
         tenants
@@ -49,9 +128,9 @@ impl Tenants {
     ///
     /// # Errors
     /// Why it names none, as a sentence.
-    pub(super) fn find(&self, text: &str) -> Result<TenantId, String> {
+    pub(super) fn find(&self, text: &str) -> Result<Named, String> {
         let error = match TenantId::parse(text) {
-            Ok(id) => return Ok(id),
+            Ok(id) => return Ok(id.into()),
             Err(error) => error,
         };
         let Some(known) = self.domains.get(&text.to_ascii_lowercase()) else {
@@ -67,9 +146,19 @@ impl Tenants {
         };
         let mut ids = known.iter();
         match (ids.next(), ids.next()) {
-            (Some(id), None) => Ok(*id),
+            (Some((tenant, policies)), None) => {
+                let stored = Stored {
+                    domain: text.to_ascii_lowercase(),
+                    tenant: *tenant,
+                    policies: policies.iter().copied().collect(),
+                };
+                Ok(Named {
+                    tenant: *tenant,
+                    stored: Some(stored),
+                })
+            }
             _ => {
-                let ids: Vec<String> = known.iter().map(ToString::to_string).collect();
+                let ids: Vec<String> = known.keys().map(ToString::to_string).collect();
                 let ids = ids.join(", ");
                 Err(format!(
                     "policies name {text:?} for several tenants: {ids}; give the id"

@@ -96,11 +96,19 @@ pub(super) fn read(
         let found = format!("not exactly one {RESOURCE}");
         return Err(vec![fault("", &found, "one, since a tenant has one")]);
     };
-    Reader { faults: Vec::new() }.resource(resource, tenant, remarks)
+    let faults = Vec::new();
+    let reader = Reader {
+        faults,
+        texts: json,
+    };
+    reader.resource(resource, tenant, remarks)
 }
 
 struct Reader {
     faults: Vec<Fault>,
+    /// Whether texts stand for booleans: the report writes them so. To PowerShell any text that is
+    /// not empty is true.
+    texts: bool,
 }
 
 impl Reader {
@@ -122,7 +130,8 @@ impl Reader {
             }
         }
         if enabled.is_none() && self.faults.is_empty() {
-            self.note("Enabled", "nothing", "true or false");
+            let expected = self.booleans();
+            self.note("Enabled", "nothing", expected);
         }
         let Some(enabled) = enabled.filter(|_| self.faults.is_empty()) else {
             return Err(self.faults);
@@ -202,13 +211,21 @@ impl Reader {
             return Some(*boolean);
         }
         match value.word().as_str() {
-            // The report writes them so.
-            "true" => Some(true),
-            "false" => Some(false),
+            "true" if self.texts => Some(true),
+            "false" if self.texts => Some(false),
             _ => {
-                self.note(key, &value.described(), "true or false");
+                let expected = self.booleans();
+                self.note(key, &value.described(), expected);
                 None
             }
+        }
+    }
+
+    const fn booleans(&self) -> &'static str {
+        if self.texts {
+            "true or false"
+        } else {
+            "$True or $False"
         }
     }
 

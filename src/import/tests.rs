@@ -159,6 +159,48 @@ fn what_two_readers_could_take_differently_is_a_fault() {
 }
 
 #[test]
+fn what_powershell_takes_for_true_is_not_read_as_false() {
+    let configuration = |enabled: &str| {
+        let text = format!("PPTenantIsolationSettings 'a' {{ Enabled = {enabled}; Rules = @() }}");
+        read(text.as_bytes(), None, contoso())
+    };
+    for text in ["'False'", "'True'", "\"false\"", "False", "''"] {
+        let found = configuration(text).unwrap_err();
+        assert_eq!(found[0].key, "Enabled", "{text}: {found:?}");
+        assert_eq!(found[0].expected, "$True or $False", "{text}: {found:?}");
+    }
+    let is_disabled = |found: Imported| found.document.contains(r#""isDisabled": true"#);
+    assert!(is_disabled(configuration("$False").unwrap()));
+    assert!(!is_disabled(configuration("$true").unwrap()));
+    let report = r#"[{"ResourceName":"PPTenantIsolationSettings","Enabled":"False","Rules":[]}]"#;
+    assert!(is_disabled(
+        read(report.as_bytes(), None, contoso()).unwrap()
+    ));
+}
+
+#[test]
+fn every_end_of_a_line_ends_a_comment() {
+    let document = |end: &str| {
+        let text = [
+            "PPTenantIsolationSettings 'a' {",
+            "Enabled = `",
+            "$True # on, for now",
+            "Rules = @(",
+            "MSFT_PPTenantRule { TenantName = '*' # anybody",
+            "Direction = 'Both' }",
+            ")",
+            "}",
+        ]
+        .join(end);
+        read(text.as_bytes(), None, contoso())
+    };
+    let expected = document("\n").unwrap();
+    assert!(expected.document.contains("\"*\""));
+    assert_eq!(document("\r").unwrap(), expected);
+    assert_eq!(document("\r\n").unwrap(), expected);
+}
+
+#[test]
 fn depth_is_bounded() {
     let list = format!(
         "PPTenantIsolationSettings 'a' {{ Rules = {}",

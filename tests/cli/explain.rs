@@ -167,8 +167,17 @@ fn a_rule_is_shown_with_all_that_its_policy_says_of_it() {
     let found = policies.pair(CONTOSO, "Fabrikam.COM");
     golden("explain/rule-with-details.txt", &found.transcript());
 
+    let arguments = ["--creator", CONTOSO, "--sign-in", "fabrikam.com", "--json"];
+    let found = policies.explain(&arguments);
+    let report: Value = serde_json::from_str(&found.stdout).unwrap();
+    assert_eq!(
+        report["not_resolved"],
+        json!([{ "domain": "fabrikam.com", "tenant": FABRIKAM, "policies": [CONTOSO] }])
+    );
+    assert_eq!(found.stderr, "");
     let found = policies.explain(&["--creator", CONTOSO, "--sign-in", FABRIKAM, "--json"]);
     let report: Value = serde_json::from_str(&found.stdout).unwrap();
+    assert!(report.get("not_resolved").is_none());
     assert_eq!(report["decision"], "allow");
     assert_eq!(report["reason"], "both_allow");
     assert_eq!(report["sides"][0]["rule"]["tenantDomain"], "fabrikam.com");

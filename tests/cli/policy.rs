@@ -355,6 +355,71 @@ fn of_many_at_once_nobodys_edit_is_lost() {
     }
 }
 
+/// Colours, a cursor's way, another direction of writing, another line.
+const HOSTILE: &str = "a\u{1b}[2J\u{7f}\u{9b}31m\u{61c}\u{200e}\u{200f}\u{202e}\u{2066}\r\nexit 0";
+
+#[test]
+fn a_terminal_obeys_no_text_of_a_policy() {
+    let place = Place::new();
+    let mut hostile = entry(FABRIKAM, true, false);
+    for member in ["tenantName", "note"] {
+        hostile[member] = json!(HOSTILE);
+    }
+    hostile[HOSTILE] = json!(1);
+    let mut broken = document(CONTOSO, &[hostile.clone()]);
+    broken["properties"]["isDisabled"] = json!(HOSTILE);
+    place.write("new.json", &document(CONTOSO, &[hostile.clone()]));
+    place.write("broken.json", &broken);
+    place.write("off.json", &document(CONTOSO, &[]));
+    // What is stored may be broken as well, and is told of in a remark.
+    place.write(&format!("policies/{CONTOSO}.json"), &broken);
+    let hidden = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let commands: [&[&str]; 9] = [
+        &["show", CONTOSO],
+        &["set", CONTOSO, "broken.json"],
+        &["set", CONTOSO, "new.json", "--dry-run", "--json"],
+        &["set", CONTOSO, "new.json"],
+        &["show", CONTOSO],
+        &["show", CONTOSO, "--json"],
+        &["diff", CONTOSO, "off.json"],
+        &["diff", CONTOSO, "off.json", "--json"],
+        &["revoke", CONTOSO, FABRIKAM, "--dry-run", "--json"],
+    ];
+    for arguments in commands {
+        let found = place.policy(arguments);
+        let printed = found.transcript();
+        assert!(!printed.contains(hidden), "{arguments:?}: {printed:?}");
+        let alone = printed.lines().filter(|line| *line == "exit 0").count();
+        assert!(alone <= 1, "{arguments:?}: {printed}");
+        // JSON still says what the document says.
+        if arguments.contains(&"--json") {
+            let report: Value = serde_json::from_str(&found.stdout).unwrap();
+            let text = report.to_string();
+            let given = Value::from(HOSTILE).to_string();
+            assert!(text.contains(&given) || arguments[0] == "diff", "{text}");
+        }
+    }
+    let config = "mode = \"\\u001b\\u009b\\u202e\\n\"\n\"key\\u001b\\u009b\\u202e\\n\" = 1\n";
+    fs::write(place.0.path().join("bad\u{9b}"), config).unwrap();
+    for (file, problems) in [
+        ("bad\u{9b}", "3 problems"),
+        ("no\u{1b}[2J\u{9b}", "1 problem"),
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let arguments = [&["check", "--config", file], json].concat();
+            let printed = run(place.0.path(), &arguments).transcript();
+            assert!(!printed.contains(hidden), "{printed:?}");
+            assert!(printed.contains(problems), "{printed}");
+        }
+    }
+    // Another program gets the bytes.
+    let stored = fs::read_to_string(place.file(CONTOSO)).unwrap();
+    assert_eq!(place.policy(&["export", CONTOSO]).stdout, stored);
+}
+
 #[test]
 fn a_directory_that_somebody_else_fills_is_refused() {
     let place = Place::new();
@@ -367,4 +432,11 @@ fn a_directory_that_somebody_else_fills_is_refused() {
         "{}",
         found.stderr
     );
+}
+
+#[test]
+fn the_help_tells_what_is_not_recorded() {
+    let help = run(&root(), &["policy", "--help"]).stdout;
+    let told = "records of such changes are not written; through --server they are";
+    assert!(help.contains(told), "{help}");
 }

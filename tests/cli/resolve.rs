@@ -105,6 +105,80 @@ fn a_domain_is_resolved_or_the_reason_is_told() {
     assert_eq!(answer["domain"], "fabrikam.com");
 }
 
+/// The administrator of one tenant says freely which other tenant's a domain is.
+#[test]
+fn what_a_policy_says_of_a_domain_chooses_no_policy_to_change() {
+    const VICTIM: &str = "44444444-4444-4444-8444-444444444444";
+    let directory = place();
+    let policies = directory.path().join("policies");
+    let entries = |domain: &str| {
+        format!(
+            r#"[{{"tenantId":"{VICTIM}","tenantName":"Fabrikam","tenantDomain":"{domain}",
+                "direction":{{"inbound":true,"outbound":true}}}}]"#
+        )
+    };
+    let document = |tenant: &str, entries: &str| {
+        format!(
+            r#"{{"properties":{{"tenantId":"{tenant}","isDisabled":false,"allowedTenants":{entries}}}}}"#
+        )
+    };
+    let write = |tenant: &str, text: &str| {
+        fs::write(policies.join(format!("{tenant}.json")), text).unwrap();
+    };
+    let victims = document(VICTIM, "[]");
+    write(VICTIM, &victims);
+    write(FABRIKAM, &document(FABRIKAM, "[]"));
+    write(CONTOSO, &document(CONTOSO, &entries("fabrikam.com")));
+    fs::write(
+        directory.path().join("new.json"),
+        document(VICTIM, &entries("a.example")),
+    )
+    .unwrap();
+    let by_config: &[&str] = &["--config", "tidegate.toml"];
+    let alone: &[&str] = &["--policies", "policies"];
+    let mut transcript = String::new();
+    for (how, commands) in [
+        (
+            alone,
+            &[
+                &["disable", "fabrikam.com"][..],
+                &["allow", "fabrikam.com", "*", "--inbound"],
+                &["revoke", "fabrikam.com", "*"],
+                &["set", "fabrikam.com", "new.json"],
+                &["import", "fabrikam.com", "new.json"],
+                &["enable", "fabrikam"],
+                &["show", "Fabrikam.com"],
+                &["show", "fabrikam.com", "--json"],
+                &["export", "fabrikam.com"],
+                &["diff", "fabrikam.com", "new.json"],
+                &["diff", "fabrikam.com", "new.json", "--json"],
+            ][..],
+        ),
+        (
+            by_config,
+            &[
+                &["disable", "fabrikam.com", "--dry-run"][..],
+                &["disable", "Fabrikam.com"],
+                &["set", "fabrikam.com", "new.json"],
+                &["enable", "nobody.example"],
+                &["enable", "busy.example"],
+            ],
+        ),
+    ] {
+        for arguments in commands {
+            let arguments = [arguments, how].concat();
+            let found = run(directory.path(), &[&["policy"], &arguments[..]].concat());
+            let printed = steady(&found.transcript());
+            transcript += &format!("$ tidegate policy {}\n{printed}\n", arguments.join(" "));
+        }
+    }
+    golden("policy/whose.txt", &transcript);
+    let is = fs::read_to_string(policies.join(format!("{VICTIM}.json"))).unwrap();
+    assert_eq!(is, victims);
+    let resolved = fs::read_to_string(policies.join(format!("{FABRIKAM}.json"))).unwrap();
+    assert!(resolved.contains(r#""isDisabled": true"#), "{resolved}");
+}
+
 #[test]
 fn a_domain_is_stored_as_the_id_with_the_domain_beside_it() {
     let directory = place();

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::process::Stdio;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::{golden, root, run, tidegate};
@@ -23,10 +23,10 @@ fn simulate(arguments: &[&str]) -> crate::harness::Run {
 
 #[test]
 fn what_would_end_otherwise_is_told_by_pair_and_connector() {
-    let found = simulate(&["--policies", CHANGED]);
+    let found = simulate(&["--policies", CHANGED, "--tolerate-unreadable"]);
     assert_eq!(found.exit, 4);
     golden("simulate/changed.txt", &found.transcript());
-    let found = simulate(&["--policies", CHANGED, "--json"]);
+    let found = simulate(&["--policies", CHANGED, "--tolerate-unreadable", "--json"]);
     assert_eq!(found.exit, 4);
     golden("simulate/changed.json", &found.stdout);
 }
@@ -57,8 +57,17 @@ fn the_moment_the_mode_and_the_tenant_can_be_chosen() {
 
     let northwind = json(&["--tenant", NORTHWIND]);
     assert_eq!(northwind["replayed"], 3);
-    let fabrikam = json(&["--tenant", "fabrikam.com"]);
+    let mut fabrikam = json(&["--tenant", "fabrikam.com"]);
+    let told = fabrikam.as_object_mut().unwrap().remove("not_resolved");
+    assert_eq!(
+        told.unwrap(),
+        json!([{ "domain": "fabrikam.com", "tenant": FABRIKAM, "policies": [CONTOSO] }])
+    );
     assert_eq!(fabrikam, json(&["--tenant", FABRIKAM]));
+    let found = simulate(&["--policies", CHANGED, "--tenant", "fabrikam.com"]);
+    let sentence =
+        format!("fabrikam.com is {FABRIKAM} as the policy of {CONTOSO} says; not resolved\n");
+    assert!(found.stderr.starts_with(&sentence), "{}", found.stderr);
 
     // Nothing is known of the others, which counts as On here.
     assert!(blocked(&json(&["--absent", "on"])) >= recorded);
@@ -85,6 +94,55 @@ fn what_changes_nothing_exits_0() {
     let found = run(directory.path(), &arguments);
     golden("simulate/nothing.txt", &found.transcript());
     assert_eq!(found.exit, 0);
+}
+
+#[test]
+fn what_the_records_do_not_tell_is_no_nothing() {
+    let records = fs::read_to_string(root().join(AUDIT)).unwrap();
+    let line = |with: &str| {
+        let found = records.lines().find(|line| line.contains(with));
+        format!("{}\n", found.unwrap())
+    };
+    let (same, error) = (line("same_tenant"), line("upstream_deadline"));
+    let (unreadable, torn) = (line("policy_unreadable"), "{\"time\":\"2026");
+    let directory = TempDir::new().unwrap();
+    fs::create_dir(directory.path().join("policies")).unwrap();
+    let simulate = |records: &str, arguments: &[&str]| {
+        fs::write(directory.path().join("audit"), records).unwrap();
+        let always = ["simulate", "--policies", "policies", "--audit", "audit"];
+        run(directory.path(), &[&always, arguments].concat())
+    };
+    let tolerant = &["--tolerate-unreadable"][..];
+    let other = &["--tenant", NORTHWIND][..];
+    let none = "no exchange could be decided again, so nothing is known\n";
+    let lines = "1 line cannot be read; --tolerate-unreadable goes by the others\n";
+    let garbled = format!("garbled\n{same}");
+    let table: [(String, &[&str], i32, &str); 11] = [
+        (same.clone(), &[], 0, ""),
+        (format!("{same}{torn}"), &[], 0, ""),
+        (format!("{same}{torn}\n"), &[], 1, lines),
+        (format!("{torn}\n{same}"), tolerant, 0, ""),
+        (garbled.clone(), &[], 1, lines),
+        (garbled, tolerant, 0, ""),
+        (String::new(), &[], 1, none),
+        (torn.to_owned(), tolerant, 1, none),
+        (error, &[], 1, none),
+        (unreadable.clone(), &[], 1, none),
+        (same.clone(), other, 1, none),
+    ];
+    for (records, arguments, exit, told) in table {
+        let found = simulate(&records, arguments);
+        let whole = found.transcript();
+        assert_eq!(
+            (found.exit, &*found.stderr),
+            (exit, told),
+            "{records}: {whole}"
+        );
+    }
+    let found = simulate(&(same + &unreadable), &[]);
+    assert_eq!(found.exit, 0);
+    let named = "1 exchange that met a policy nobody could read (policy_unreadable)";
+    assert!(found.stdout.contains(named), "{}", found.stdout);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Policies administered over HTTPS, with the requests that Microsoft's tools send.
 
+mod additions;
 mod conditions;
 mod documents;
 mod domains;
@@ -7,6 +8,7 @@ mod flows;
 mod hostile;
 mod killed;
 mod openapi;
+mod sessions;
 mod stage;
 mod who;
 

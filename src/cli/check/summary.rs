@@ -11,6 +11,7 @@ use serde::Serialize;
 use self::connection::Connection;
 use crate::config::{Config, Route, RouteKind, Warning};
 use crate::core::policy::{Isolation, Mode};
+use crate::problem::visible;
 
 /// A configuration in sum.
 #[derive(Serialize)]
@@ -175,7 +176,7 @@ impl fmt::Display for Summary {
         }
         self.warnings
             .iter()
-            .try_for_each(|warning| writeln!(f, "warning: {warning}"))
+            .try_for_each(|warning| writeln!(f, "warning: {}", visible(&warning.to_string())))
     }
 }
 

@@ -4,12 +4,12 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::cli::output::plain;
 use crate::cli::tenants::Tenants;
 use crate::core::isolation::{Decision, Finding, Side};
 use crate::core::policy::{Direction, Entry, Mode, Subject, UnixSeconds};
 use crate::core::tenant::{PERSONAL_ACCOUNTS, TenantId};
 use crate::policies::document::{AllowedTenant, Document};
+use crate::problem::visible;
 
 /// A decision in words.
 #[derive(Serialize)]
@@ -185,7 +185,7 @@ impl fmt::Display for Tenant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.tenant)?;
         // A policy's text may hold anything, escape sequences of a terminal included.
-        let name = self.name.as_deref().map(plain);
+        let name = self.name.as_deref().map(visible);
         name.iter().try_for_each(|name| write!(f, " ({name})"))
     }
 }

@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::cli::output::plain;
 use crate::core::policy::{Subject, WithoutClientTenant};
 use crate::policies::document::{AllowedTenant, Document, Properties};
+use crate::problem::visible;
 
 /// One difference.
 #[derive(Debug, Serialize)]
@@ -140,7 +140,7 @@ impl fmt::Display for InOneLine<'_> {
         }
         let names = [&entry.tenant_name, &entry.tenant_domain];
         let names = names.into_iter().flatten().filter(|name| !name.is_empty());
-        let names: Vec<_> = names.map(|name| plain(name)).collect();
+        let names: Vec<_> = names.map(|name| visible(name)).collect();
         if !names.is_empty() {
             write!(f, " ({})", names.join(", "))?;
         }
@@ -155,7 +155,7 @@ impl fmt::Display for InOneLine<'_> {
         }
         let note = entry.note.as_deref();
         note.iter()
-            .try_for_each(|note| write!(f, ", note {:?}", plain(note)))
+            .try_for_each(|note| write!(f, ", note {note:?}"))
     }
 }
 

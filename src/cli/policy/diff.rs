@@ -10,12 +10,13 @@ use super::place::Place;
 use crate::cli::Exit;
 use crate::cli::documents::{self, Documents};
 use crate::cli::fault::Fault;
-use crate::cli::output::{json, plain, plural, print, table};
-use crate::cli::tenants::Tenants;
+use crate::cli::output::{plural, print, table};
+use crate::cli::tenants::{Tenants, told};
 use crate::clock;
 use crate::compare::{Decided, Difference, Effect, Party, differences};
 use crate::core::policy::{Isolation, Mode, UnixSeconds};
 use crate::core::tenant::TenantId;
+use crate::problem::visible;
 
 /// Rows of the table; JSON has them all.
 const MOST_ROWS: usize = 200;
@@ -23,11 +24,12 @@ const MOST_ROWS: usize = 200;
 pub(super) fn run(args: &DiffArgs) -> Result<Exit, Fault> {
     let place = Place::open(&args.place)?;
     let new = documents::read(&args.new)?;
-    let asked = match &args.tenant {
-        Some(text) => Some(place.tenant(text)?),
+    let named = match &args.tenant {
+        Some(text) => Some(place.tenant_to_read(text)?),
         None if args.new.is_dir() => None,
-        None => new.first().map(|(tenant, _)| *tenant),
+        None => new.first().map(|(tenant, _)| (*tenant).into()),
     };
+    let asked = named.as_ref().map(|named| named.tenant);
     let new = match asked {
         None => new,
         Some(asked) => of_tenant(asked, new, args)?,
@@ -54,11 +56,8 @@ pub(super) fn run(args: &DiffArgs) -> Result<Exit, Fault> {
         remark: matches!(place, Place::Remote(_)).then_some(remark),
         differences: found.iter().map(|found| Row::of(found, &tenants)).collect(),
     };
-    let text = if args.json {
-        json(&report)
-    } else {
-        report.to_string()
-    };
+    let stored = named.and_then(|named| named.stored);
+    let text = told(&report, stored.as_slice(), args.json);
     let exit = if found.is_empty() {
         Exit::Done
     } else {
@@ -128,7 +127,7 @@ struct End {
 impl End {
     fn of(party: Party, tenants: &Tenants) -> Self {
         let name = match party {
-            Party::Tenant(tenant) => tenants.name(tenant).map(plain),
+            Party::Tenant(tenant) => tenants.name(tenant).map(str::to_owned),
             Party::AnyOther | Party::Unknown => None,
         };
         Self {
@@ -141,7 +140,8 @@ impl End {
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.tenant)?;
-        self.name.iter().try_for_each(|name| write!(f, "\n{name}"))
+        let name = self.name.as_deref().map(visible);
+        name.iter().try_for_each(|name| write!(f, "\n{name}"))
     }
 }
 

@@ -6,6 +6,11 @@ Where the policy is:
   --config FILE    the directory that this configuration names (the default, where one is found)
   --server URL     the admin API of a gateway, with --token-file, or --cert and --key
 
+A change in a directory: records of such changes are not written; through --server they are.
+
+TENANT is an id. With a directory it may be a domain: commands that change a policy resolve it at
+the configuration's provider, commands that only read take some policy's word for it and tell so.
+
 Examples:
   tidegate policy show 11111111-1111-4111-8111-111111111111
   tidegate policy allow 11111111-1111-4111-8111-111111111111 fabrikam.com --outbound \\

@@ -8,11 +8,11 @@ use super::remote::Remote;
 use crate::cli::documents::{self, Documents};
 use crate::cli::fault::Fault;
 use crate::cli::resolve::{provider_of, resolve};
-use crate::cli::tenants::Tenants;
+use crate::cli::tenants::{Named, Tenants};
 use crate::cli::{ConfigArgs, find};
 use crate::config::{self, Provider};
 use crate::core::policy::{Isolation, Mode};
-use crate::core::tenant::TenantId;
+use crate::core::tenant::{TenantId, TenantIdError};
 use crate::policies::document::{self, Document};
 use crate::policies::write::{Expect, WriteError, put_in};
 use crate::policies::{directory, read_stored};
@@ -112,20 +112,27 @@ impl Place {
         }
     }
 
-    /// The tenant that a command line names.
-    pub(super) fn tenant(&self, text: &str) -> Result<TenantId, Fault> {
-        let sentence = match (TenantId::parse(text), self) {
-            (Ok(tenant), _) => return Ok(tenant),
-            (Err(error), Self::Remote(_)) => format!("TENANT: {text:?} {error}"),
-            (Err(_), Self::Directory(directory)) => {
-                let tenants = Tenants::of(&directory.documents()?);
-                match tenants.find(text) {
-                    Ok(tenant) => return Ok(tenant),
-                    Err(error) => format!("TENANT: {error}"),
-                }
+    /// The tenant whose policy is read, perhaps by a domain that some policy names.
+    pub(super) fn tenant_to_read(&self, text: &str) -> Result<Named, Fault> {
+        match (TenantId::parse(text), self) {
+            (Ok(tenant), _) => Ok(tenant.into()),
+            (Err(error), Self::Remote(_)) => Err(no_tenant(text, &error)),
+            (Err(_), Self::Directory(directory)) => Tenants::of(&directory.documents()?)
+                .find(text)
+                .map_err(|error| Fault::Wrong(format!("TENANT: {error}"))),
+        }
+    }
+
+    /// The tenant whose policy is changed. What policies say of a domain does not count here: one
+    /// tenant's administrator would choose which other tenant's policy an operator changes.
+    pub(super) fn tenant_to_change(&self, text: &str) -> Result<TenantId, Fault> {
+        match (TenantId::parse(text), self) {
+            (Ok(tenant), _) => Ok(tenant),
+            (Err(_), Self::Directory(directory)) if text.contains('.') => {
+                Ok(directory.resolve(text)?.tenant)
             }
-        };
-        Err(Fault::Wrong(sentence))
+            (Err(error), _) => Err(no_tenant(text, &error)),
+        }
     }
 
     /// A tenant's policy. None: there is none.
@@ -196,4 +203,8 @@ impl Directory {
             }
         }
     }
+}
+
+fn no_tenant(text: &str, error: &TenantIdError) -> Fault {
+    Fault::Wrong(format!("TENANT: {text:?} {error}"))
 }

@@ -17,11 +17,12 @@ use serde::Deserialize;
 use tokio::runtime::{Builder, Runtime};
 
 use super::place::{Current, NotWritten, PlaceArgs};
+use crate::admin::additions;
 use crate::cli::fault::Fault;
-use crate::cli::output::plain;
 use crate::core::tenant::TenantId;
 use crate::policies::document;
 use crate::policies::write::Expect;
+use crate::problem::visible;
 use crate::tls;
 
 /// How long one request may take.
@@ -138,6 +139,11 @@ impl Remote {
     ) -> Result<Current, NotWritten> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // What is not in the document is not wanted.
+        headers.insert(
+            additions::HEADER,
+            HeaderValue::from_static(additions::LITERAL),
+        );
         let any = HeaderValue::from_static("*");
         match expect {
             Expect::Absent => drop(headers.insert(IF_NONE_MATCH, any)),
@@ -166,7 +172,7 @@ impl Remote {
         let (_, _, document) = parsed.map_err(|faults| {
             let first = faults.into_iter().next();
             let first = first.map(|fault| format!("{}: found {}", fault.key, fault.found));
-            let first = plain(&first.unwrap_or_default());
+            let first = visible(&first.unwrap_or_default());
             Fault::Failed(format!("{}: answered no policy: {first}", self.base))
         })?;
         let text = |name: &str| {
@@ -192,12 +198,12 @@ impl Remote {
                 let details = error
                     .details
                     .iter()
-                    .map(|detail| format!("\n  {}", plain(&detail.message)));
+                    .map(|detail| format!("\n  {}", visible(&detail.message)));
                 let details: String = details.collect();
                 format!(
                     "{} ({}){details}",
-                    plain(&error.message),
-                    plain(&error.code)
+                    visible(&error.message),
+                    visible(&error.code)
                 )
             }
             Err(_) => "without saying why".to_owned(),
@@ -266,7 +272,7 @@ fn cause(error: &reqwest::Error) -> String {
     match cause.downcast_ref::<reqwest::Error>() {
         Some(error) if error.is_timeout() => "no answer in time".to_owned(),
         Some(_) => "no answer".to_owned(),
-        None => plain(&cause.to_string()),
+        None => visible(&cause.to_string()),
     }
 }
 

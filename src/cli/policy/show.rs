@@ -1,6 +1,7 @@
 //! `show` and `export`: a policy as it is.
 
 use std::fmt;
+use std::io::{self, IsTerminal};
 
 use serde::Serialize;
 
@@ -9,36 +10,49 @@ use super::place::{Current, Place, PlaceArgs};
 use super::{ExportArgs, ShowArgs};
 use crate::cli::Exit;
 use crate::cli::fault::Fault;
-use crate::cli::output::{json, plain, plural, print, table};
+use crate::cli::output::{note, plural, print, print_bytes, table};
+use crate::cli::tenants::{Named, told};
 use crate::clock;
 use crate::core::policy::{Subject, UnixSeconds};
 use crate::core::tenant::TenantId;
 use crate::policies::document::AllowedTenant;
+use crate::problem::{visible, visible_json};
 
 pub(super) fn export(args: &ExportArgs) -> Result<Exit, Fault> {
-    let (_, current) = read(&args.place, &args.tenant)?;
+    let (named, current) = read(&args.place, &args.tenant)?;
     let text =
         String::from_utf8(current.bytes).map_err(|error| Fault::Failed(error.to_string()))?;
-    Ok(print(&text, Exit::Done))
+    named
+        .stored
+        .iter()
+        .for_each(|stored| note(&stored.to_string()));
+    // A terminal obeys what a file keeps.
+    if io::stdout().is_terminal() {
+        return Ok(print(&visible_json(&text), Exit::Done));
+    }
+    Ok(print_bytes(&text, Exit::Done))
 }
 
 pub(super) fn run(args: &ShowArgs) -> Result<Exit, Fault> {
-    let (tenant, current) = read(&args.place, &args.tenant)?;
-    let shown = Shown::of(tenant, &current, clock::now());
-    let text = if args.json {
-        json(&shown)
-    } else {
-        shown.to_string()
-    };
+    let (named, current) = read(&args.place, &args.tenant)?;
+    let shown = Shown::of(named.tenant, &current, clock::now());
+    let text = told(&shown, named.stored.as_slice(), args.json);
     Ok(print(&text, Exit::Done))
 }
 
-fn read(place: &PlaceArgs, tenant: &str) -> Result<(TenantId, Current), Fault> {
+fn read(place: &PlaceArgs, tenant: &str) -> Result<(Named, Current), Fault> {
     let place = Place::open(place)?;
-    let tenant = place.tenant(tenant)?;
-    match place.read(tenant)? {
-        Some(current) => Ok((tenant, current)),
-        None => Err(Fault::Failed(format!("there is no policy of {tenant}"))),
+    let named = place.tenant_to_read(tenant)?;
+    match place.read(named.tenant)? {
+        Some(current) => Ok((named, current)),
+        None => {
+            named
+                .stored
+                .iter()
+                .for_each(|stored| note(&stored.to_string()));
+            let tenant = named.tenant;
+            Err(Fault::Failed(format!("there is no policy of {tenant}")))
+        }
     }
 }
 
@@ -83,7 +97,7 @@ impl Entry<'_> {
     fn cells(&self) -> [String; 7] {
         let entry = self.entry;
         let yes = |is| if is { "yes" } else { "" }.to_owned();
-        let text = |text: &Option<String>| text.as_deref().map(plain).unwrap_or_default();
+        let text = |text: &Option<String>| text.as_deref().map(visible).unwrap_or_default();
         let expires = entry.expires_on.map(|end| match self.expired {
             true => format!("{end} (expired)"),
             false => end.to_string(),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::de::{self, Deserialize, Deserializer};
 
 use crate::compare::Decided;
+use crate::core::isolation::Reason;
 use crate::core::policy::Mode;
 use crate::core::tenant::TenantId;
 
@@ -31,6 +32,8 @@ pub(super) enum NotDecided {
     NonEntra,
     /// No token named a tenant.
     NoSignInTenant,
+    /// It was refused because a policy could not be read.
+    PolicyUnreadable,
 }
 
 /// An exchange that the rule decided about.
@@ -61,6 +64,8 @@ struct Record<'l> {
     mode: Option<Text<'l>>,
     #[serde(borrow)]
     decision: Option<Text<'l>>,
+    #[serde(borrow, default)]
+    reason: Option<Text<'l>>,
     #[serde(default, deserialize_with = "present")]
     creator_tenant: Option<Option<Tenant>>,
     #[serde(default, deserialize_with = "present")]
@@ -93,7 +98,15 @@ pub(super) fn read(line: &[u8]) -> Result<Reading<'_>, String> {
         "allow" => Decided::Allow,
         "block" => Decided::Block,
         "would_block" => Decided::WouldBlock,
-        "error" => return Ok(Reading::NotDecided(NotDecided::Error)),
+        "error" => {
+            let reason = record.reason.as_ref().map(Text::as_str);
+            let unreadable = Reason::PolicyUnreadable.as_str();
+            return Ok(Reading::NotDecided(if reason == Some(unreadable) {
+                NotDecided::PolicyUnreadable
+            } else {
+                NotDecided::Error
+            }));
+        }
         "pass_non_entra" => return Ok(Reading::NotDecided(NotDecided::NonEntra)),
         _ => return Err("`decision` is none of the decisions".to_owned()),
     };

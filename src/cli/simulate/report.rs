@@ -8,11 +8,12 @@ use serde::Serialize;
 
 use super::record::NotDecided;
 use super::tally::{Group, Key, Tally};
-use crate::cli::output::{json, plain, plural, table};
+use crate::cli::output::{plural, table};
 use crate::cli::tenants::Tenants;
 use crate::compare::{Decided, Effect};
 use crate::core::policy::Direction;
 use crate::core::tenant::TenantId;
+use crate::problem::visible;
 
 /// Groups in the table; JSON has them all.
 const MOST_ROWS: usize = 100;
@@ -38,6 +39,7 @@ pub(super) struct Report<'t> {
 #[derive(Serialize)]
 struct NotReplayed {
     errors: u64,
+    policy_unreadable: u64,
     events: u64,
     non_entra: u64,
     no_sign_in_tenant: u64,
@@ -100,6 +102,7 @@ impl<'t> Report<'t> {
             beyond_groups: tally.beyond,
             not_replayed: NotReplayed {
                 errors: not_decided(NotDecided::Error),
+                policy_unreadable: not_decided(NotDecided::PolicyUnreadable),
                 events: not_decided(NotDecided::Event),
                 non_entra: not_decided(NotDecided::NonEntra),
                 no_sign_in_tenant: not_decided(NotDecided::NoSignInTenant),
@@ -109,10 +112,6 @@ impl<'t> Report<'t> {
             torn_lines: tally.torn_lines,
             unreadable: &tally.unreadable,
         }
-    }
-
-    pub(super) fn json(&self) -> String {
-        json(self)
     }
 
     fn table(&self) -> Table {
@@ -162,7 +161,7 @@ impl<'t> Row<'t> {
             self.effect.as_str().to_owned(),
             creator.map_or_else(|| "no client tenant id".to_owned(), Named::to_string),
             self.sign_in.to_string(),
-            self.connector.map(plain).unwrap_or_default(),
+            self.connector.map(visible).unwrap_or_default(),
             self.exchanges.to_string(),
             seconds(self.first_seen),
             seconds(self.last_seen),
@@ -176,7 +175,7 @@ impl fmt::Display for Named<'_> {
         write!(f, "{}", self.tenant)?;
         self.name
             .iter()
-            .try_for_each(|name| write!(f, "\n{}", plain(name)))
+            .try_for_each(|name| write!(f, "\n{}", visible(name)))
     }
 }
 
@@ -229,6 +228,11 @@ impl Report<'_> {
         let rest = [
             (not.of_other_tenants, "exchange", "of other tenants"),
             (not.errors, "exchange", "that ended in an error"),
+            (
+                not.policy_unreadable,
+                "exchange",
+                "that met a policy nobody could read (policy_unreadable)",
+            ),
             (not.non_entra, "exchange", "without an Entra token"),
             (
                 not.no_sign_in_tenant,

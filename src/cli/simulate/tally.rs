@@ -8,11 +8,11 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::record::{Exchange, NotDecided, Text};
-use crate::cli::output::plain;
 use crate::compare::{Decided, Effect};
 use crate::core::isolation::Decision;
 use crate::core::policy::Direction;
 use crate::core::tenant::TenantId;
+use crate::problem::visible;
 
 /// Groups that are told apart; what comes beyond them is counted together.
 const MOST_GROUPS: usize = 100_000;
@@ -133,7 +133,11 @@ impl Tally {
 
     fn name(&mut self, path: &Path, number: u64, error: &str) {
         if self.unreadable.len() < MOST_NAMED {
-            let named = format!("{}:{number}: {}", path.display(), plain(error));
+            let named = format!(
+                "{}:{number}: {}",
+                visible(&path.to_string_lossy()),
+                visible(error)
+            );
             self.unreadable.push(named);
         }
     }

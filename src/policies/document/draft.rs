@@ -57,6 +57,18 @@ impl Draft {
         &self.unresolved
     }
 
+    /// Whether it has any member that Microsoft's policies do not have. Who knows those alone
+    /// writes none.
+    pub fn has_additions(&self) -> bool {
+        let properties = &self.document.properties;
+        let on_entry = |entry: &AllowedTenant| {
+            entry.expires_on.is_some() || entry.note.is_some() || entry.tenant_domain.is_some()
+        };
+        properties.connections_without_client_tenant.is_some()
+            || properties.report_only.is_some()
+            || properties.allowed_tenants.iter().any(on_entry)
+    }
+
     /// The text to store: as it was written if it named no domain, otherwise the document with
     /// ids in the domains' places. `domains` is asked by [`Unresolved::domain`].
     ///

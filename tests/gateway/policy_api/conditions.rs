@@ -55,6 +55,7 @@ async fn a_stale_entity_tag_is_refused() {
         ("if-match", "x"),
         ("if-match", ""),
         ("if-none-match", "\"x\""),
+        ("if-unmodified-since", "Wed, 21 Oct 2015 07:28:00 GMT"),
     ] {
         office
             .put(CONTOSO, document("three"))

@@ -133,6 +133,8 @@ async fn only_json_is_read() {
         Some("application/json; charset=utf-16"),
         Some("application/json, text/plain"),
         Some("application/jsonp"),
+        Some("application/merge-patch+json"),
+        Some("application/problem+json; charset=utf-8"),
     ] {
         let mut ask = office.put(CONTOSO, &document).without("content-type");
         if let Some(content_type) = content_type {
@@ -173,5 +175,27 @@ async fn what_microsofts_tools_write_is_kept() {
         "one line, and the same"
     );
     assert_eq!(office.get(CONTOSO).send().await.text(), text);
+    office.world.finish().await;
+}
+
+/// A file that somebody broke by hand is told from a directory that cannot be read, and is not
+/// written over by who cannot know what it adds.
+#[tokio::test]
+async fn a_stored_file_that_is_no_policy_is_told() {
+    let office = Office::open().await;
+    let file = office.world.policies().join(format!("{CONTOSO}.json"));
+    std::fs::write(&file, "{").unwrap();
+    let answer = office.get(CONTOSO).send().await;
+    super::stage::is_fault(&answer, 409, "StoredPolicyInvalid");
+    let plain = json!({ "properties": { "tenantId": CONTOSO, "isDisabled": false } });
+    office
+        .put(CONTOSO, &plain)
+        .refused(409, "StoredPolicyInvalid", "stored_invalid")
+        .await;
+    assert_eq!(office.file(CONTOSO).unwrap(), b"{");
+    let mut literal = plain.clone();
+    literal["properties"]["reportOnly"] = json!(false);
+    let (answer, _) = office.must_put(CONTOSO, &literal).await;
+    assert_eq!(answer.json(), literal);
     office.world.finish().await;
 }

@@ -1,7 +1,8 @@
 //! Entries that name a domain: resolved when they are written, or refused (case F8).
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tidegate_mock::Reply;
@@ -174,5 +175,82 @@ async fn another_cloud_and_a_silent_provider_are_told_apart() {
     broken.store(false, Ordering::SeqCst);
     let (put, _) = office.must_put(CONTOSO, naming(&["northwind.com"])).await;
     assert!(put.text().contains(NORTHWIND));
+    office.world.finish().await;
+}
+
+/// However many administrators write, the provider is asked so many questions at once.
+#[tokio::test]
+async fn the_provider_is_asked_a_few_questions_at_once() {
+    const AT_ONCE: usize = 8;
+    const TAKES: Duration = Duration::from_millis(300);
+    let office = Office::open().await;
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let theirs = Arc::clone(&asked);
+    office.world.idp.hook(move |request| {
+        request.target().contains(".example/").then(|| {
+            theirs.lock().unwrap().push(Instant::now());
+            Reply::json(400, &json!({ "error": "invalid_tenant" })).after(TAKES)
+        })
+    });
+    let put = |of: &'static str| {
+        let names: Vec<_> = (0..16).map(|at| format!("{of}{at}.example")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        office.put(CONTOSO, naming(&names)).send()
+    };
+    let (a, b, c) = tokio::join!(put("a"), put("b"), put("c"));
+    assert_eq!([a.status, b.status, c.status], [400; 3]);
+    for _ in 0..3 {
+        office.world.next_record().await;
+    }
+    let mut asked = asked.lock().unwrap().clone();
+    asked.sort();
+    assert_eq!(asked.len(), 48);
+    for first in &asked {
+        let at_once = asked
+            .iter()
+            .filter(|it| *it >= first && **it < *first + TAKES);
+        assert!(at_once.count() <= AT_ONCE, "{asked:?}");
+    }
+    office.world.finish().await;
+}
+
+#[tokio::test]
+async fn a_document_names_a_bounded_number_of_domains() {
+    let office = Office::open().await;
+    let names: Vec<_> = (0..51).map(|at| format!("a{at}.example")).collect();
+    let mut names: Vec<_> = names.iter().map(String::as_str).collect();
+    let answer = office
+        .put(CONTOSO, naming(&names))
+        .refused(400, "BadRequest", "document")
+        .await;
+    let text = answer.text();
+    assert!(
+        text.contains("51 domains") && text.contains("at most 50"),
+        "{text}"
+    );
+    // One that stands twice is asked about once.
+    names.truncate(50);
+    names.push(names[0]);
+    let answer = office
+        .put(CONTOSO, naming(&names))
+        .refused(400, "BadRequest", "document")
+        .await;
+    assert!(answer.text().contains("knows no tenant of"), "{answer:?}");
+    office.world.finish().await;
+}
+
+#[tokio::test]
+async fn a_domain_of_personal_accounts_is_refused() {
+    let office = Office::open().await;
+    let personal = "9188040d-6c67-4c5b-b112-36a304b66dad";
+    let metadata =
+        json!({ "issuer": format!("https://login.microsoftonline.com/{personal}/v2.0") });
+    let path = "/live.example/v2.0/.well-known/openid-configuration";
+    office.world.idp.script(path, Reply::json(200, &metadata));
+    let answer = office
+        .put(CONTOSO, naming(&["live.example"]))
+        .refused(400, "BadRequest", "document")
+        .await;
+    assert!(answer.text().contains("single organisation"), "{answer:?}");
     office.world.finish().await;
 }

@@ -170,3 +170,29 @@ async fn a_client_that_does_not_read_is_hung_up_on() {
     assert!(office.world.gateway.is_alive());
     office.world.finish().await;
 }
+
+/// No change is made of which no record can be written.
+#[tokio::test]
+async fn nothing_is_changed_that_cannot_be_recorded() {
+    if !std::path::Path::new("/dev/full").exists() {
+        println!("skipped: this system has no /dev/full");
+        return;
+    }
+    let setup = Setup::new().set("audit.output", "/dev/full");
+    let mut office = Office::with(setup).await;
+    let document = json!({ "properties": { "tenantId": CONTOSO, "isDisabled": true } });
+    // The first record that is lost tells that they are.
+    let refused = office.put(CONTOSO, "{").send().await;
+    assert_eq!(refused.status, 400);
+    until("an alarm", async || {
+        (office.world.log.count("audit records cannot be written") > 0).then_some(())
+    })
+    .await;
+    for _ in 0..2 {
+        let answer = office.put(CONTOSO, &document).send().await;
+        super::stage::is_fault(&answer, 503, "AuditUnavailable");
+        assert_eq!(office.file(CONTOSO), None);
+    }
+    office.world.signal(rustix::process::Signal::TERM);
+    assert_eq!(office.world.gateway.ended().await.code(), Some(0));
+}

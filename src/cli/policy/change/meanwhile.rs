@@ -4,8 +4,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::cli::fault::Fault;
-use crate::cli::output::plain;
 use crate::core::tenant::TenantId;
+use crate::problem::{visible, visible_json};
 
 /// Ids that stand for domains until a server resolves them. They are new, so no document has them.
 #[derive(Default)]
@@ -39,11 +39,12 @@ impl Meanwhile {
     /// What is told before a server has resolved them.
     pub(super) fn told(&self, text: String, as_json: bool) -> String {
         let tell = |text: String, (id, domain): &(String, String)| {
-            let told = plain(&format!("{domain}, as the server resolves it"));
+            let told = format!("{domain}, as the server resolves it");
             if as_json {
-                text.replace(&format!("\"{id}\""), &Value::from(told).to_string())
+                let told = visible_json(&Value::from(told).to_string());
+                text.replace(&format!("\"{id}\""), &told)
             } else {
-                text.replace(id, &told)
+                text.replace(id, &visible(&told))
             }
         };
         self.0.iter().fold(text, tell)

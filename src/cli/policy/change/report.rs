@@ -8,6 +8,7 @@ use crate::cli::output::json;
 use crate::cli::policy::changes::{self, Change};
 use crate::core::tenant::TenantId;
 use crate::policies::document::Document;
+use crate::problem::visible;
 
 #[derive(Serialize)]
 pub(super) struct Report<'d> {
@@ -68,7 +69,7 @@ impl fmt::Display for Report<'_> {
             .try_for_each(|change| writeln!(f, "  {change}"))?;
         self.remarks
             .iter()
-            .try_for_each(|remark| writeln!(f, "remark: {remark}"))?;
+            .try_for_each(|remark| writeln!(f, "remark: {}", visible(remark)))?;
         if let Some(version) = self.version {
             writeln!(f, "version {version}")?;
         }

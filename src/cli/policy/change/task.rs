@@ -40,7 +40,7 @@ pub(super) struct Task<'a> {
 impl<'a> Task<'a> {
     pub(super) fn of(args: &'a ChangeArgs, tenant: &str) -> Result<Self, Fault> {
         let place = Place::open(&args.place)?;
-        let tenant = place.tenant(tenant)?;
+        let tenant = place.tenant_to_change(tenant)?;
         Ok(Self {
             place,
             tenant,

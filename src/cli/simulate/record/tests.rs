@@ -100,6 +100,21 @@ fn what_the_gateway_writes_is_read() {
 }
 
 #[test]
+fn an_unreadable_policy_is_told_from_other_errors() {
+    for (reason, expected) in [
+        ("policy_unreadable", NotDecided::PolicyUnreadable),
+        ("upstream_deadline", NotDecided::Error),
+    ] {
+        let line = format!(r#"{{"decision":"error","reason":"{reason}","sign_in_tenant":"{B}"}}"#);
+        let found = read(line.as_bytes());
+        assert!(
+            matches!(found, Ok(Reading::NotDecided(kind)) if kind == expected),
+            "{line}"
+        );
+    }
+}
+
+#[test]
 fn the_records_that_tests_keep_have_the_members_of_the_gateways() {
     let members = |line: &str| -> BTreeSet<String> {
         let record: Value = serde_json::from_str(line).unwrap();
@@ -108,7 +123,7 @@ fn the_records_that_tests_keep_have_the_members_of_the_gateways() {
     let real = members(&exchange(Creator::Unknown, Mode::Enforce));
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/audit.jsonl");
     let kept = std::fs::read_to_string(file).unwrap();
-    for line in kept.lines().take(11) {
+    for line in kept.lines().take(12) {
         assert_eq!(members(line), real, "{line}");
     }
 }

@@ -96,11 +96,11 @@ impl Tokens {
 
 fn token(first: char, chars: &mut Peekable<Chars<'_>>) -> Result<Option<Token>, Fault> {
     Ok(Some(match first {
-        '\n' | ';' | ',' => Token::Separator,
+        '\n' | '\r' | ';' | ',' => Token::Separator,
         c if c.is_whitespace() => return Ok(None),
         '#' => {
             // Up to the end of the line, which counts.
-            while chars.next_if(|c| *c != '\n').is_some() {}
+            while chars.next_if(|c| !matches!(c, '\n' | '\r')).is_some() {}
             return Ok(None);
         }
         '<' if chars.next_if_eq(&'#').is_some() => {
