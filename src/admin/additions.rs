@@ -4,6 +4,8 @@
 //! Invariant: nothing lasts longer, or acts otherwise, for having been read and written back by such
 //! a tool. A document that has any addition says them all, and does not come here.
 
+use http::HeaderMap;
+
 use super::fault::Fault;
 use crate::core::tenant::TenantId;
 use crate::policies::Stored;
@@ -14,6 +16,19 @@ use crate::policies::document::{self, AllowedTenant, Document};
 pub const HEADER: &str = "x-tidegate-additions";
 /// What the header says.
 pub const LITERAL: &str = "literal";
+
+/// Whether a client says that its document is to be taken literally.
+///
+/// # Errors
+/// [`Fault::Additions`]: it says something else.
+pub(super) fn literally(headers: &HeaderMap) -> Result<bool, Fault> {
+    let mut values = headers.get_all(HEADER).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(false),
+        (Some(value), None) if value == LITERAL => Ok(true),
+        (Some(_), _) => Err(Fault::Additions),
+    }
+}
 
 /// The text to store: as it was written if there is nothing to carry over; the stored text if it
 /// says the same then.

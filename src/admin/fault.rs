@@ -21,6 +21,8 @@ use crate::policies::document;
 pub(super) enum Fault {
     /// No record of a change could be written, so none is made.
     AuditUnavailable,
+    /// The header that says how additions are taken says something else.
+    Additions,
     /// The body broke off.
     BodyIncomplete,
     /// The body did not arrive in time.
@@ -67,6 +69,7 @@ impl Fault {
     pub(super) const fn as_str(&self) -> &'static str {
         match self {
             Self::AuditUnavailable => "audit_unavailable",
+            Self::Additions => "additions_malformed",
             Self::BodyIncomplete => "body_incomplete",
             Self::BodyTimeout => "body_timeout",
             Self::BodyTooLarge => "body_too_large",
@@ -115,6 +118,11 @@ impl Fault {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "RequestEntityTooLarge",
                 "The policy is larger than 256 KiB.",
+            ),
+            Self::Additions => words(
+                StatusCode::BAD_REQUEST,
+                "BadRequest",
+                "x-tidegate-additions says \"literal\" or is left out.",
             ),
             Self::Condition => words(
                 StatusCode::BAD_REQUEST,

@@ -82,10 +82,8 @@ impl Api {
         }
         let condition = condition::of_write(headers)?;
         let draft = parse_for_write(&body, tenant).map_err(Fault::Document)?;
-        let is_literal = draft.has_additions()
-            || headers
-                .get(additions::HEADER)
-                .is_some_and(|value| value == additions::LITERAL);
+        let says_so = additions::literally(headers)?;
+        let is_literal = says_so || draft.has_additions();
         let bytes = domains::resolve(draft, self.resolver.as_ref()).await?;
         Ok(Wanted {
             bytes,

@@ -149,4 +149,9 @@ async fn a_client_that_says_so_is_taken_literally() {
         .put(CONTOSO, &plain)
         .header("x-tidegate-additions", "literal");
     assert_eq!(put.send().await.json(), plain);
+    office.world.next_record().await;
+    let odd = office
+        .put(CONTOSO, &noted)
+        .header("x-tidegate-additions", "all");
+    odd.refused(400, "BadRequest", "additions_malformed").await;
 }
