@@ -102,7 +102,7 @@ impl Audit {
     /// Whether a line that is added now is likely to be written: there is room for it, and the
     /// output took the last ones.
     ///
-    /// Lines are written after they are added, so what breaks from then on ([`GATHER`] and the time
+    /// Lines are written after they are added, so what breaks from then on (20 ms and the time
     /// of one write) shows with the next line. An output that fails from the start shows once it
     /// was given a first line.
     pub fn has_room(&self) -> bool {
