@@ -160,8 +160,9 @@ impl Desk {
             "/metrics" => {
                 gateway.keys.measure();
                 let metrics = gateway
+                    .recorder
                     .metrics
-                    .encode(gateway.policies.stats(), gateway.audit.dropped());
+                    .encode(gateway.policies.stats(), gateway.recorder.audit.dropped());
                 answer(StatusCode::OK, OPENMETRICS, metrics)
             }
             _ => answer(StatusCode::NOT_FOUND, TEXT, "not found\n"),

@@ -30,6 +30,7 @@ use crate::listener;
 use crate::metrics::Metrics;
 use crate::policies::{Policies, expiry};
 use crate::problem::Problem;
+use crate::recorder::Recorder;
 use crate::telemetry;
 use crate::tls;
 use crate::upstream::Upstream;
@@ -111,7 +112,12 @@ pub fn run(config: &Config) -> Result<(), StartError> {
     let metrics = Arc::new(Metrics::new());
     let keys = KeyStore::new(config, &metrics)
         .map_err(|(name, error)| StartError::Provider { name, error })?;
-    let gateway = Arc::new(Gateway::new(config, policies.clone(), audit, metrics, keys));
+    let gateway = Arc::new(Gateway::new(
+        config,
+        policies.clone(),
+        Recorder::new(audit, metrics),
+        keys,
+    ));
     let desk = Desk::new(config, Arc::clone(&gateway), admin_acceptor)
         .map_err(|(name, error)| StartError::Provider { name, error })?;
     let workers = (0..config.listen.workers)

@@ -21,7 +21,7 @@ use crate::core::creator::Creator;
 use crate::core::isolation::{Decision, Reason, Side, Verdict};
 use crate::core::policy::Mode;
 use crate::core::tenant::TenantId;
-use crate::metrics::Metrics;
+use crate::recorder::Recorder;
 use line::Line;
 
 pub use change::{Event, PolicyRequest, Text, Who};
@@ -30,8 +30,7 @@ pub use writer::{Audit, Writer};
 
 /// One exchange, from its first header to its answer. Dropping it writes its record.
 pub struct Exchange {
-    audit: Audit,
-    metrics: Arc<Metrics>,
+    recorder: Recorder,
     /// The route it came on.
     pub route: Arc<Route>,
     started: Instant,
@@ -76,10 +75,9 @@ struct Outcome {
 
 impl Exchange {
     /// Opens a record.
-    pub fn open(audit: Audit, metrics: Arc<Metrics>, route: Arc<Route>, mode: Mode) -> Self {
+    pub fn open(recorder: Recorder, route: Arc<Route>, mode: Mode) -> Self {
         Self {
-            audit,
-            metrics,
+            recorder,
             route,
             started: Instant::now(),
             mode,
@@ -166,14 +164,15 @@ impl Drop for Exchange {
             sides: [None, None],
         });
         let duration = self.started.elapsed();
-        self.metrics.exchange(
+        self.recorder.metrics.exchange(
             &self.route.name,
             outcome.decision,
             outcome.reason,
             duration,
             self.upstream_us,
         );
-        self.audit
+        self.recorder
+            .audit
             .write(&Line::of(self, &outcome, duration.as_micros()));
     }
 }

@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
 
-use crate::audit::{Audit, Exchange};
+use crate::audit::Exchange;
 use crate::config::template::Captures;
 use crate::config::{Config, CreatorSource, Limits, Route, RouteKind, Trust};
 use crate::core::isolation::Terms;
@@ -23,8 +23,8 @@ use crate::core::policy::Mode;
 use crate::domains::Domains;
 use crate::headers::CLIENT_TENANT_ID;
 use crate::keys::KeyStore;
-use crate::metrics::Metrics;
 use crate::policies::Policies;
+use crate::recorder::Recorder;
 use crate::refusal::Refusal;
 use crate::upstream::{Redirects, Upstream};
 use crate::withheld::{Reply, Withheld};
@@ -46,10 +46,8 @@ pub struct Gateway {
     pub tls: bool,
     /// All policies.
     pub policies: Policies,
-    /// Where records go.
-    pub audit: Audit,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
+    /// Where the ends of exchanges go.
+    pub recorder: Recorder,
     /// Signing keys, for tokens in requests.
     pub keys: KeyStore,
     in_flight: AtomicUsize,
@@ -57,13 +55,7 @@ pub struct Gateway {
 
 impl Gateway {
     /// Assembles the shared state.
-    pub fn new(
-        config: &Config,
-        policies: Policies,
-        audit: Audit,
-        metrics: Arc<Metrics>,
-        keys: KeyStore,
-    ) -> Self {
+    pub fn new(config: &Config, policies: Policies, recorder: Recorder, keys: KeyStore) -> Self {
         Self {
             mode: config.mode,
             limits: config.limits.clone(),
@@ -72,8 +64,7 @@ impl Gateway {
             public_url: config.listen.public_url.clone(),
             tls: config.listen.tls.is_some(),
             policies,
-            audit,
-            metrics,
+            recorder,
             keys,
             in_flight: AtomicUsize::new(0),
         }
@@ -81,12 +72,7 @@ impl Gateway {
 
     /// Opens the record of an exchange.
     pub fn open_record(&self, lane: &Lane) -> Exchange {
-        Exchange::open(
-            self.audit.clone(),
-            Arc::clone(&self.metrics),
-            Arc::clone(&lane.route),
-            self.mode,
-        )
+        Exchange::open(self.recorder.clone(), Arc::clone(&lane.route), self.mode)
     }
 
     /// Counts a request in, until the guard is dropped.
@@ -96,7 +82,7 @@ impl Gateway {
     pub fn admit(self: &Arc<Self>) -> Result<Admitted, Refusal> {
         let admitted = Admitted(Arc::clone(self));
         let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
-        self.metrics.in_flight.inc();
+        self.recorder.metrics.in_flight.inc();
         if before >= self.limits.in_flight {
             return Err(Refusal::Overload);
         }
@@ -170,7 +156,7 @@ impl Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.0.metrics.in_flight.dec();
+        self.0.recorder.metrics.in_flight.dec();
     }
 }
 

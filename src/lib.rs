@@ -28,6 +28,7 @@ pub mod policies;
 pub mod presented;
 pub mod problem;
 pub mod proxy;
+pub mod recorder;
 pub mod refusal;
 pub mod relay;
 pub mod reply;

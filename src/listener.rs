@@ -53,7 +53,7 @@ pub async fn serve(
             }
         };
         let Some(open) = Open::count(&worker) else {
-            worker.gateway.metrics.connections_refused.inc();
+            worker.gateway.recorder.metrics.connections_refused.inc();
             continue;
         };
         let connection = Connection {
@@ -84,7 +84,7 @@ struct Open(Arc<Worker>);
 impl Open {
     fn count(worker: &Arc<Worker>) -> Option<Self> {
         let open = Self(Arc::clone(worker));
-        let before = worker.gateway.metrics.connections.inc();
+        let before = worker.gateway.recorder.metrics.connections.inc();
         let limit = i64::try_from(worker.gateway.limits.connections).unwrap_or(i64::MAX);
         (before < limit).then_some(open)
     }
@@ -92,7 +92,7 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.gateway.metrics.connections.dec();
+        self.0.gateway.recorder.metrics.connections.dec();
     }
 }
 

@@ -186,6 +186,7 @@ fn unrouted(worker: &Worker, refusal: Refusal) -> Reply {
     let reason = refusal.reason();
     worker
         .gateway
+        .recorder
         .metrics
         .refused
         .get_or_create(&Reason { reason })

@@ -95,8 +95,8 @@ impl Api {
         Ok(Self {
             gate: Gate::new(admin, &gateway.keys),
             policies: gateway.policies.clone(),
-            audit: gateway.audit.clone(),
-            metrics: Arc::clone(&gateway.metrics),
+            audit: gateway.recorder.audit.clone(),
+            metrics: Arc::clone(&gateway.recorder.metrics),
             resolver: resolver.transpose()?,
             body_timeout: config.limits.body_timeout,
             writes: Semaphore::new(usize::try_from(WRITES).unwrap_or(usize::MAX)),

@@ -38,8 +38,8 @@ fn record(change: impl FnOnce(&mut Exchange)) -> Value {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit");
     let (audit, writer) = Audit::start(&AuditOutput::File(path.clone())).unwrap();
-    let metrics = Arc::new(Metrics::new());
-    let mut exchange = Exchange::open(audit, metrics, route(), Mode::Enforce);
+    let recorder = Recorder::new(audit, Arc::default());
+    let mut exchange = Exchange::open(recorder, route(), Mode::Enforce);
     change(&mut exchange);
     drop((exchange, writer));
     let written = std::fs::read_to_string(path).unwrap();

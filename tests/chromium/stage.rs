@@ -19,7 +19,7 @@ use tidegate::core::creator::{Creator, Source};
 use tidegate::core::isolation::{Decision, Finding, Reason, Side, Verdict};
 use tidegate::core::policy::{Direction, Mode, Version};
 use tidegate::core::tenant::TenantId;
-use tidegate::metrics::Metrics;
+use tidegate::recorder::Recorder;
 use tidegate::refusal::Refusal;
 use tidegate::reply::{self, Style};
 use tokio::net::TcpListener;
@@ -133,7 +133,7 @@ pub(crate) async fn gateway() -> Site {
     let records = tempfile::tempdir().unwrap();
     let output = AuditOutput::File(records.path().join("audit.jsonl"));
     let (audit, writer) = Audit::start(&output).unwrap();
-    let metrics = Arc::new(Metrics::new());
+    let recorder = Recorder::new(audit, Arc::default());
     let route = route();
     Site::start(move |asked| {
         let _kept = (&records, &writer);
@@ -142,12 +142,7 @@ pub(crate) async fn gateway() -> Site {
             return reply::refuse_on(Refusal::Overload, &style);
         }
         let (contoso, fabrikam) = (tenant(CONTOSO), tenant(FABRIKAM));
-        let mut record = Exchange::open(
-            audit.clone(),
-            Arc::clone(&metrics),
-            Arc::clone(&route),
-            Mode::Enforce,
-        );
+        let mut record = Exchange::open(recorder.clone(), Arc::clone(&route), Mode::Enforce);
         record.creator = Some(Creator::Known(contoso, Source::Fixed));
         record.correlation_id = Some("cccccccc-0000-4000-8000-00000000000c".to_owned());
         let decision = Decision {

@@ -12,7 +12,7 @@ use crate::config::{self, AuditOutput};
 use crate::core::creator::{Creator, Source};
 use crate::core::isolation::{OnUndetermined, Provider, Terms, evaluate};
 use crate::core::policy::{Isolation, Snapshot};
-use crate::metrics::Metrics;
+use crate::recorder::Recorder;
 
 const A: &str = "aaaaaaaa-0000-4000-8000-00000000000a";
 const B: &str = "bbbbbbbb-0000-4000-8000-00000000000b";
@@ -57,8 +57,8 @@ fn exchange(creator: Creator, mode: Mode) -> String {
     let decision = evaluate(creator.tenant(), tenant(B), &Snapshot::default(), terms, 0);
     written(|audit| {
         let route = Arc::clone(&config.routes[0]);
-        let metrics = Arc::new(Metrics::new());
-        let mut exchange = audit::Exchange::open(audit, metrics, route, mode);
+        let recorder = Recorder::new(audit, Arc::default());
+        let mut exchange = audit::Exchange::open(recorder, route, mode);
         exchange.creator = Some(creator);
         exchange.connector = Some("a \"connector\"".to_owned());
         exchange.decided(&decision, Some(tenant(B)), None);
