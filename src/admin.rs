@@ -1,5 +1,5 @@
-//! The admin listener: `/livez`, `/readyz`, `/metrics`, `/keys`, and the policies API with its
-//! description at `/openapi.json`. Apart from the data plane, so that it answers when that is full.
+//! The admin listener: `/livez`, `/readyz`, `/metrics`, `/keys`, and the APIs of policies and reports
+//! with their description at `/openapi.json`. Apart from the data plane, so that it answers when that is full.
 //!
 //! Invariant: every wait for a client has a deadline (handshake, headers, body, a client that does
 //! not read), and so has every connection, so that a certificate counts little longer than it is
@@ -14,6 +14,7 @@ mod domains;
 mod fault;
 mod held;
 mod put;
+mod reports;
 mod target;
 
 use std::convert::Infallible;
@@ -23,8 +24,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -36,6 +37,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::Config;
 use crate::gateway::Gateway;
+use crate::metrics::plain;
 use crate::tls;
 use api::Api;
 use held::{Busy, Held};
@@ -48,6 +50,8 @@ const OPENAPI: &str = include_str!("admin/openapi.json");
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const PROMETHEUS: HeaderValue =
+    HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 const OPENMETRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
@@ -157,14 +161,7 @@ impl Desk {
             "/readyz" => answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready\n"),
             "/keys" => answer(StatusCode::OK, JSON, keys(gateway)),
             "/openapi.json" => answer(StatusCode::OK, JSON, OPENAPI),
-            "/metrics" => {
-                gateway.keys.measure();
-                let metrics = gateway
-                    .recorder
-                    .metrics
-                    .encode(gateway.policies.stats(), gateway.recorder.audit.dropped());
-                answer(StatusCode::OK, OPENMETRICS, metrics)
-            }
+            "/metrics" => measured(gateway, request.headers()),
             _ => answer(StatusCode::NOT_FOUND, TEXT, "not found\n"),
         }
     }
@@ -189,6 +186,24 @@ pub async fn serve(listener: TcpListener, desk: Arc<Desk>) {
                 tracing::debug!(%error, "admin connection ended");
             }
         });
+    }
+}
+
+/// The metrics, in the format that the scraper asks for.
+fn measured(gateway: &Gateway, headers: &HeaderMap) -> Response<Full<Bytes>> {
+    gateway.keys.measure();
+    let recorder = &gateway.recorder;
+    let metrics = recorder
+        .metrics
+        .encode(gateway.policies.stats(), recorder.audit.standing());
+    let asked = headers.get_all(ACCEPT).iter();
+    let openmetrics = asked
+        .filter_map(|accept| accept.to_str().ok())
+        .any(|accept| accept.contains("application/openmetrics-text"));
+    if openmetrics {
+        answer(StatusCode::OK, OPENMETRICS, metrics)
+    } else {
+        answer(StatusCode::OK, PROMETHEUS, plain(&metrics))
     }
 }
 

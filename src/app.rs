@@ -24,6 +24,7 @@ use crate::audit::Audit;
 use crate::config::{self, Config, Connection, Endpoint, Route, RouteKind};
 use crate::core::isolation::Terms;
 use crate::domains::Domains;
+use crate::events::{self, Events};
 use crate::gateway::{Gateway, Lane, Worker};
 use crate::keys::KeyStore;
 use crate::listener;
@@ -33,7 +34,9 @@ use crate::problem::Problem;
 use crate::recorder::Recorder;
 use crate::telemetry;
 use crate::tls;
+use crate::traces::Traces;
 use crate::upstream::Upstream;
+use crate::webhooks::{WebhookError, Webhooks};
 
 use sockets::{Share, bind, bind_workers, raise_descriptor_limit};
 
@@ -56,6 +59,9 @@ pub enum StartError {
     /// Policies have faults.
     #[error("{} in the policies", count(.0.len()))]
     Policies(Vec<Problem>),
+    /// The store of decision events cannot be used.
+    #[error("events: {0}")]
+    Events(events::Error),
     /// A provider cannot be set up.
     #[error("provider {name}: {error}")]
     Provider {
@@ -75,12 +81,32 @@ pub enum StartError {
     /// The system refuses threads, signals or a runtime.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
+    /// A webhook cannot be set up.
+    #[error("webhook {name}: {error}")]
+    Webhook {
+        /// Its name.
+        name: String,
+        /// Why.
+        error: String,
+    },
     /// Certificates of the admin listener cannot be read.
     #[error("admin.tls: {0}")]
     AdminTls(String),
     /// Certificates cannot be read.
     #[error("listen.tls: {0}")]
     Tls(String),
+    /// The collector of traces cannot be set up.
+    #[error("traces: {0}")]
+    Traces(String),
+}
+
+impl From<WebhookError> for StartError {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::Setup { name, why } => Self::Webhook { name, error: why },
+            WebhookError::System(error) => Self::System(error),
+        }
+    }
 }
 
 fn count(problems: usize) -> String {
@@ -90,7 +116,8 @@ fn count(problems: usize) -> String {
 /// How long the end waits for policies that are being written.
 const LAST_WRITES: Duration = Duration::from_secs(10);
 
-/// Runs the gateway until SIGTERM or SIGINT. SIGHUP reads the policies again and fetches keys.
+/// Runs the gateway until SIGTERM or SIGINT. SIGHUP reads the policies again, fetches keys
+/// and looks whether the audit file was moved.
 ///
 /// # Errors
 /// [`StartError`]; nothing is bound then.
@@ -108,16 +135,39 @@ pub fn run(config: &Config) -> Result<(), StartError> {
         None => None,
     };
     let policies = Policies::open(&config.policies.directory).map_err(StartError::Policies)?;
-    let (audit, writer) = Audit::start(&config.audit).map_err(StartError::Audit)?;
     let metrics = Arc::new(Metrics::new());
+    // Before any line is written: what a killed gateway missed is looked up in those there are.
+    let events = match &config.events {
+        Some(events) => {
+            let started = Events::start(events, &config.audit, metrics.events.clone());
+            Some(started.map_err(StartError::Events)?)
+        }
+        None => None,
+    };
+    let (audit, writer) =
+        Audit::start(&config.audit.output, config.audit.mode).map_err(StartError::Audit)?;
     let keys = KeyStore::new(config, &metrics)
         .map_err(|(name, error)| StartError::Provider { name, error })?;
-    let gateway = Arc::new(Gateway::new(
-        config,
-        policies.clone(),
-        Recorder::new(audit, metrics),
-        keys,
-    ));
+    let mut recorder = Recorder::new(audit, Arc::clone(&metrics));
+    let storing = events.map(|(events, storing)| {
+        recorder.events = Some(events);
+        storing
+    });
+    let traces = match &config.traces {
+        Some(traces) => Some(Traces::start(traces, &metrics).map_err(StartError::Traces)?),
+        None => None,
+    };
+    let exporting = traces.map(|(traces, exporting)| {
+        recorder.traces = Some(traces);
+        exporting
+    });
+    let mut deliveries = None;
+    if !config.webhooks.is_empty() {
+        let (webhooks, sending) = Webhooks::start(&config.webhooks, &metrics)?;
+        recorder.webhooks = Some(webhooks);
+        deliveries = Some(sending);
+    }
+    let gateway = Arc::new(Gateway::new(config, policies.clone(), recorder, keys));
     let desk = Desk::new(config, Arc::clone(&gateway), admin_acceptor)
         .map_err(|(name, error)| StartError::Provider { name, error })?;
     let workers = (0..config.listen.workers)
@@ -150,6 +200,10 @@ pub fn run(config: &Config) -> Result<(), StartError> {
         }
     };
     let ended = runtime.block_on(serve_admin(admin, desk, gateway, policies, signals, drain));
+    // What was decided last is told, too.
+    drop(exporting);
+    drop(deliveries);
+    drop(storing);
     drop(writer);
     // A name that is being looked up would be waited for.
     runtime.shutdown_background();
@@ -193,6 +247,7 @@ fn worker(config: &Config, gateway: &Arc<Gateway>) -> Result<Worker, StartError>
                 undetermined: provider.undetermined,
                 provider: provider.kind,
             },
+            counts: Arc::new(gateway.recorder.metrics.of_route(route)),
         });
     }
     Ok(Worker {
@@ -316,6 +371,7 @@ fn announce(config: &Config) {
 async fn reload_on(mut hangup: Signal, policies: Policies, gateway: Arc<Gateway>) {
     while hangup.recv().await.is_some() {
         policies.reload();
+        gateway.recorder.audit.reopen();
         gateway.keys.fetch();
     }
 }

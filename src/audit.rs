@@ -5,34 +5,44 @@
 //! holds for answers, refusals, panics and clients that go away. It has no field that could hold a
 //! token, code, secret or assertion, and every text in it is bounded.
 
+mod appended;
 mod change;
 mod line;
+mod output;
 mod seen;
+mod span;
 mod writer;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use http::HeaderMap;
+use opentelemetry::KeyValue;
+use opentelemetry::trace::TraceId;
 use uuid::Uuid;
 
 use crate::config::{Connector, Route};
 use crate::core::creator::Creator;
 use crate::core::isolation::{Decision, Reason, Side, Verdict};
-use crate::core::policy::Mode;
+use crate::core::policy::{Direction, Mode};
 use crate::core::tenant::TenantId;
+use crate::events;
+use crate::keys::Waited;
+use crate::metrics::{Ended, RouteMetrics};
 use crate::recorder::Recorder;
-use line::Line;
+use crate::traces::{Trace, context};
+use line::{Line, identifier};
 
 pub use change::{Event, PolicyRequest, Text, Who};
 pub use seen::Seen;
-pub use writer::{Audit, Writer};
+pub use writer::{Audit, Standing, Writer};
 
 /// One exchange, from its first header to its answer. Dropping it writes its record.
 pub struct Exchange {
     recorder: Recorder,
     /// The route it came on.
     pub route: Arc<Route>,
+    counts: Arc<RouteMetrics>,
     started: Instant,
     mode: Mode,
     /// Identifies the exchange in records and answers (`trace_id`).
@@ -41,8 +51,12 @@ pub struct Exchange {
     pub connector: Option<String>,
     /// The client's `client-request-id`, if it sent a sound one.
     pub correlation_id: Option<String>,
-    /// The trace id of a W3C `traceparent`.
-    pub trace_id: Option<String>,
+    /// The trace that it belongs to: of the request's `traceparent`, or a new one.
+    pub trace_id: Option<TraceId>,
+    /// Its part of that trace, if traces go anywhere.
+    pub trace: Option<Box<Trace>>,
+    /// Since when and until when it waited for signing keys.
+    pub waited: Option<Waited>,
     /// Who creates or runs the connection, once known.
     pub creator: Option<Creator>,
     /// The tenant decided about.
@@ -75,16 +89,24 @@ struct Outcome {
 
 impl Exchange {
     /// Opens a record.
-    pub fn open(recorder: Recorder, route: Arc<Route>, mode: Mode) -> Self {
+    pub fn open(
+        recorder: Recorder,
+        route: Arc<Route>,
+        counts: Arc<RouteMetrics>,
+        mode: Mode,
+    ) -> Self {
         Self {
             recorder,
             route,
+            counts,
             started: Instant::now(),
             mode,
             decision_id: Uuid::now_v7(),
             connector: None,
             correlation_id: None,
             trace_id: None,
+            trace: None,
+            waited: None,
             creator: None,
             sign_in_tenant: None,
             grant_type: None,
@@ -107,10 +129,33 @@ impl Exchange {
             Connector::None => None,
         };
         self.correlation_id = correlation_id(headers);
-        self.trace_id = text("traceparent")
-            .and_then(|parent| parent.split('-').nth(1))
-            .filter(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()))
-            .map(str::to_owned);
+        self.follow(headers);
+    }
+
+    /// Notes the trace that the request belongs to.
+    pub fn follow(&mut self, headers: &HeaderMap) {
+        let traces = self.recorder.traces.as_ref();
+        self.trace = traces.map(|traces| traces.begin(headers));
+        self.trace_id = match &self.trace {
+            Some(trace) => Some(trace.id()),
+            None => context::parent(headers).map(|parent| parent.trace),
+        };
+    }
+
+    /// The moment an evaluation begins; none if nobody will be told of it.
+    pub fn evaluating(&self) -> Option<Instant> {
+        self.trace.as_ref().and_then(|trace| trace.clock())
+    }
+
+    /// Notes what an evaluation came to, for the trace.
+    pub fn evaluated(&mut self, began: Option<Instant>, decision: &Decision) {
+        if let (Some(trace), Some(began)) = (&mut self.trace, began) {
+            let attributes = vec![
+                KeyValue::new("tidegate.decision", decision.verdict.as_str()),
+                KeyValue::new("tidegate.reason", decision.reason.as_str()),
+            ];
+            trace.step("evaluate", began, Instant::now(), attributes);
+        }
     }
 
     /// Notes a decision of the rule about a tenant and what was seen. Of two (a request's and its
@@ -153,6 +198,41 @@ impl Exchange {
             .clone()
             .unwrap_or_else(|| self.decision_id.to_string())
     }
+
+    /// Whether its record will be kept, as far as that must be known before something is released.
+    pub fn will_be_kept(&self) -> bool {
+        self.recorder.will_keep()
+    }
+
+    /// What reports and warnings need of it.
+    fn event(&self, outcome: &Outcome, time: SystemTime) -> events::Event {
+        let token = self.seen.as_ref().and_then(Seen::token);
+        // Of tokens that disagree the first need not be the one decided about.
+        let account = token.filter(|token| Some(token.tenant) == self.sign_in_tenant);
+        let id = |text: Option<&str>| text.and_then(|text| Uuid::try_parse(text).ok());
+        let blocks = |direction| {
+            let mut sides = outcome.sides.iter().flatten();
+            sides.any(|side| side.direction == direction && side.finding.blocks())
+        };
+        events::Event {
+            time,
+            id: self.decision_id,
+            route: Arc::clone(&self.route.name),
+            connector: self.connector.clone(),
+            decision: outcome.decision,
+            reason: outcome.reason,
+            creator: self.creator.and_then(Creator::tenant),
+            sign_in: self.sign_in_tenant,
+            app_id: id(identifier(token.and_then(|token| token.app_id.as_deref()))),
+            user_object_id: id(identifier(
+                account.and_then(|token| token.user_object_id.as_deref()),
+            )),
+            blocks: events::Blocks {
+                outbound: blocks(Direction::Outbound),
+                inbound: blocks(Direction::Inbound),
+            },
+        }
+    }
 }
 
 impl Drop for Exchange {
@@ -163,18 +243,35 @@ impl Drop for Exchange {
             reason: "client_gone",
             sides: [None, None],
         });
-        let duration = self.started.elapsed();
-        self.recorder.metrics.exchange(
-            &self.route.name,
-            outcome.decision,
-            outcome.reason,
-            duration,
-            self.upstream_us,
-        );
-        self.recorder
-            .audit
-            .write(&Line::of(self, &outcome, duration.as_micros()));
+        let (time, duration) = (SystemTime::now(), self.started.elapsed());
+        self.counts.ended(Ended {
+            decision: outcome.decision,
+            reason: outcome.reason,
+            token_kind: self.seen.as_ref().map(Seen::kind),
+            total: duration,
+            upstream: (self.upstream_us > 0).then(|| Duration::from_micros(self.upstream_us)),
+        });
+        let line = Line::of(self, &outcome, time, duration.as_micros());
+        if released(outcome.decision) {
+            self.recorder.audit.write_released(&line);
+        } else {
+            self.recorder.audit.write(&line);
+        }
+        if let Some(mut trace) = self.trace.take() {
+            if let Some(Waited { from, until }) = self.waited {
+                trace.step("keys", from, until, Vec::new());
+            }
+            trace.end(|| span::name(self), || span::ended(self, &outcome));
+        }
+        if self.recorder.wants(outcome.decision) {
+            self.recorder.tell(self.event(&outcome, time));
+        }
     }
+}
+
+/// Whether something is released under a decision, by its word.
+pub fn released(decision: &str) -> bool {
+    matches!(decision, "allow" | "pass_non_entra" | "would_block")
 }
 
 /// How much a decision weighs: nothing to decide, allowed (across tenants more than within one),

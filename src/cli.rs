@@ -8,11 +8,15 @@ mod documents;
 mod explain;
 mod fault;
 mod find;
+mod lines;
 mod output;
 mod policy;
+mod report;
 mod resolve;
 mod serve;
 mod simulate;
+mod source;
+mod tail;
 mod tenants;
 
 use std::path::PathBuf;
@@ -22,8 +26,10 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use policy::PolicyCommand;
+use report::ReportArgs;
 use resolve::ResolveArgs;
 use simulate::SimulateArgs;
+use tail::TailArgs;
 
 /// How a command ended. The numbers are part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +78,9 @@ enum Command {
     /// Show and change one tenant's policy, in a directory or through a gateway's admin API.
     #[command(after_help = policy::HELP, subcommand)]
     Policy(PolicyCommand),
+    /// Report who connects where across tenants, and what isolation did about it.
+    #[command(after_help = report::HELP)]
+    Report(ReportArgs),
     /// Tell which tenant a domain belongs to.
     #[command(after_help = resolve::HELP)]
     Resolve(ResolveArgs),
@@ -81,6 +90,9 @@ enum Command {
     /// Tell what changed policies would block or allow of the exchanges that were recorded.
     #[command(after_help = simulate::HELP)]
     Simulate(SimulateArgs),
+    /// Show decisions as they are recorded.
+    #[command(after_help = tail::HELP)]
+    Tail(TailArgs),
     /// Print the version.
     Version,
 }
@@ -127,7 +139,9 @@ Examples:
   tidegate explain --policies config/policies --sign-in fabrikam.com \\
       --creator 11111111-1111-4111-8111-111111111111
   tidegate policy show 11111111-1111-4111-8111-111111111111 --policies config/policies
+  tidegate report contoso.com --since 90d --format html -o report.html
   tidegate simulate --policies ./changed --audit /var/log/tidegate/audit.jsonl
+  tidegate tail /var/log/tidegate/audit.jsonl --decision block
 
 Exit codes: 0 done; 1 failed at run time, or records that tell nothing (simulate); 3 blocked (explain);
 4 decisions would change (policy diff, simulate); 64 wrong configuration, policies or command line.";
@@ -190,9 +204,11 @@ fn run(command: Command) -> Exit {
         }
         Command::Explain(args) => explain::run(&args),
         Command::Policy(command) => policy::run(&command),
+        Command::Report(args) => report::run(&args),
         Command::Resolve(args) => resolve::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Tail(args) => tail::run(&args),
         Command::Version => {
             let version = env!("CARGO_PKG_VERSION");
             let text = format!("tidegate {version}\nTLS: rustls with aws-lc-rs\n");

@@ -1,7 +1,10 @@
 //! What an exchange comes to: a permit to go on with, or the answer in its place.
 //!
 //! Invariant: a decision is in the record before anything follows from it, and a permit through a
-//! known gap is warned of once.
+//! known gap is warned of once. Where records are required there is no permit while none can be
+//! kept.
+
+use http::HeaderMap;
 
 use crate::audit::{Exchange, Seen};
 use crate::clock::now;
@@ -67,8 +70,10 @@ pub fn evaluate(
     (sign_in, seen): (SignIn, Option<Seen>),
     record: &mut Exchange,
 ) -> Result<Permit, Ended> {
+    let began = record.evaluating();
     let policies = gateway.policies.snapshot();
     let decision = isolation::decide(creator.tenant(), &sign_in, &policies, lane.terms, now());
+    record.evaluated(began, &decision);
     permit(decision, sign_in.tenant(), seen, lane, record)
 }
 
@@ -87,6 +92,11 @@ pub fn permit(
     match decision.verdict {
         Verdict::Block => Err(Ended::Blocked(Box::new(decision))),
         Verdict::Unavailable => Err(Ended::PolicyUnavailable),
+        Verdict::Allow(_) | Verdict::PassNonEntra(_) | Verdict::WouldBlock(_)
+            if !record.will_be_kept() =>
+        {
+            Err(Ended::Refused(Refusal::AuditUnavailable))
+        }
         Verdict::Allow(permit) | Verdict::PassNonEntra(permit) | Verdict::WouldBlock(permit) => {
             if stands {
                 warn_of(decision.reason, lane, record);
@@ -116,8 +126,15 @@ pub fn answer(ended: Result<Reply, Ended>, style: &Style, record: &mut Exchange)
 }
 
 /// Refuses what reached a route of exchanges and is none (a wrong method), with a record.
-pub fn refused(gateway: &Gateway, lane: &Lane, style: &Style, refusal: Refusal) -> Reply {
+pub fn refused(
+    gateway: &Gateway,
+    lane: &Lane,
+    headers: &HeaderMap,
+    style: &Style,
+    refusal: Refusal,
+) -> Reply {
     let mut record = gateway.open_record(lane);
+    record.follow(headers);
     answer(Err(refusal.into()), style, &mut record)
 }
 

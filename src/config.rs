@@ -5,9 +5,12 @@
 
 mod admin;
 mod connection;
+mod events;
 mod read;
 pub mod template;
+mod traces;
 mod warning;
+mod webhooks;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -25,9 +28,12 @@ pub use admin::{Admin, Administrators, PolicyAdmin};
 pub use connection::{
     Browsers, Connection, ErrorFormat, Place, Service, SignInSource, Tell, Verification,
 };
+pub use events::Events;
 pub use read::{load, parse, policy_directory};
 pub use template::Template;
+pub use traces::Traces;
 pub use warning::{Warning, warnings};
+pub use webhooks::{Audience, Webhook, WebhookUrl};
 
 /// A whole configuration.
 #[derive(Clone, Debug)]
@@ -41,7 +47,13 @@ pub struct Config {
     /// Where policies come from.
     pub policies: Policies,
     /// Where audit records go.
-    pub audit: AuditOutput,
+    pub audit: Audit,
+    /// The store of decision events, if there is one.
+    pub events: Option<Events>,
+    /// Who is told of decisions while they are made.
+    pub webhooks: Vec<Webhook>,
+    /// Where traces go, if anywhere.
+    pub traces: Option<Traces>,
     /// Operational logs.
     pub log: Log,
     /// Bounds.
@@ -104,6 +116,25 @@ pub struct Policies {
     pub directory: PathBuf,
     /// What a tenant without a record counts as.
     pub absent: Isolation,
+}
+
+/// Audit records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// Where they go.
+    pub output: AuditOutput,
+    /// What their loss means.
+    pub mode: AuditMode,
+}
+
+/// What follows while records cannot be kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuditMode {
+    /// Exchanges go on; what is lost is counted.
+    #[default]
+    BestEffort,
+    /// Nothing is released.
+    Required,
 }
 
 /// Where audit records go, one JSON line each.
@@ -251,6 +282,16 @@ impl Route {
         std::iter::once(&self.provider)
             .chain(self.verifiers())
             .map(AsRef::as_ref)
+    }
+
+    /// The name of what its requests go to: a service, or its provider.
+    pub fn behind(&self) -> &str {
+        match &self.kind {
+            RouteKind::Connection(connection) => &connection.service.name,
+            RouteKind::Discovery | RouteKind::Relay { .. } | RouteKind::Token => {
+                &self.provider.name
+            }
+        }
     }
 
     /// The providers whose keys verify tokens of its requests; one may come twice.

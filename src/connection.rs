@@ -23,7 +23,7 @@ use crate::core::token::verified::Refused;
 use crate::creator;
 use crate::gateway::{Gateway, Lane, Peer, abreast};
 use crate::headers;
-use crate::keys::NotVerified;
+use crate::keys::{NotVerified, Waited};
 use crate::presented::{self, Reading, Shown};
 use crate::refusal::Refusal;
 use crate::reply::Style;
@@ -62,9 +62,10 @@ async fn steps(
 
     let path = head.uri.path().to_owned();
     let captures = lane.route.path.matches(&path).ok_or(Refusal::NoRoute)?;
-    let creator = resolve(gateway, lane, peer, &head, &captures).await?;
+    let creator = resolve(gateway, lane, peer, &head, &captures, &mut record.waited).await?;
     record.creator = Some(creator);
-    let presented = verify(gateway, lane, connection, &head, reading, &body).await?;
+    let shown = (&head, reading, &*body);
+    let presented = verify(gateway, lane, connection, shown, &mut record.waited).await?;
     // Not before: who waits for keys takes no place from others.
     let admitted = gateway.admit()?;
 
@@ -102,11 +103,12 @@ async fn resolve(
     peer: &Peer,
     head: &request::Parts,
     captures: &Captures<'_, '_>,
+    waited: &mut Option<Waited>,
 ) -> Result<Creator, Refusal> {
     if presented::in_query(head, "access_token") {
         return Err(Refusal::CreatorToken(Refused::Malformed));
     }
-    creator::resolve(gateway, lane, peer, &head.headers, captures).await
+    creator::resolve(gateway, lane, peer, &head.headers, captures, waited).await
 }
 
 /// Whom the request signs in: by every token in it, each verified.
@@ -114,9 +116,8 @@ async fn verify(
     gateway: &Gateway,
     lane: &Lane,
     connection: &Connection,
-    head: &request::Parts,
-    reading: Reading,
-    body: &[u8],
+    (head, reading, body): (&request::Parts, Reading, &[u8]),
+    waited: &mut Option<Waited>,
 ) -> Result<Presented, Refusal> {
     if connection.sign_in.is_empty() {
         return Ok(Presented::Nobody);
@@ -124,7 +125,7 @@ async fn verify(
     let shown = presented::tokens(&connection.sign_in, head, reading, body)?;
     let mut tokens = Vec::with_capacity(shown.len());
     for token in &shown {
-        tokens.push(verify_one(gateway, lane, connection, token).await?);
+        tokens.push(verify_one(gateway, lane, connection, token, waited).await?);
     }
     Presented::agreeing(tokens)
         .map_err(|_| Refusal::SignInContradiction)?
@@ -138,6 +139,7 @@ async fn verify_one(
     lane: &Lane,
     connection: &Connection,
     token: &Shown<'_>,
+    waited: &mut Option<Waited>,
 ) -> Result<Presented, Refusal> {
     let provider = &lane.route.provider;
     let mut ended = None;
@@ -147,7 +149,10 @@ async fn verify_one(
         if matches!(provider.kind, Provider::Other(_)) && !keys.claims_to_issue(&token.text) {
             continue;
         }
-        match keys.verify(&token.text, token.audience).await {
+        match keys
+            .verify_noting(&token.text, token.audience, waited)
+            .await
+        {
             Ok(verified) => return Ok(Presented::Verified(verified)),
             Err(NotVerified::Unavailable) => ended = Some(Refusal::KeysUnavailable),
             Err(NotVerified::Refused(why)) => {

@@ -10,7 +10,7 @@ use crate::config::{CreatorSource, Provider, Route, RouteKind};
 use crate::core::creator::{self, Claim, Creator};
 use crate::core::token::verified::{Refused, Verified};
 use crate::gateway::{Gateway, Lane, Peer};
-use crate::keys::NotVerified;
+use crate::keys::{NotVerified, Waited};
 use crate::presented::{self, Doubtful};
 use crate::refusal::Refusal;
 
@@ -25,6 +25,7 @@ pub async fn resolve(
     peer: &Peer,
     headers: &HeaderMap,
     captures: &Captures<'_, '_>,
+    waited: &mut Option<Waited>,
 ) -> Result<Creator, Refusal> {
     let connection = matches!(lane.route.kind, RouteKind::Connection(_));
     let mut claims = Vec::with_capacity(2);
@@ -41,7 +42,7 @@ pub async fn resolve(
                 }
                 Ok(None) => None,
                 Ok(Some(token)) => {
-                    let token = verify(gateway, provider, token, audience).await?;
+                    let token = verify(gateway, provider, token, audience, waited).await?;
                     Some(Claim::Bearer(token))
                 }
                 Err(Doubtful) => return Err(Refusal::CreatorToken(Refused::Malformed)),
@@ -68,10 +69,12 @@ async fn verify(
     provider: &Provider,
     token: &str,
     audience: &[String],
+    waited: &mut Option<Waited>,
 ) -> Result<Verified, Refusal> {
     let keys = gateway.keys.of(&provider.name);
     let keys = keys.ok_or(Refusal::KeysUnavailable)?;
-    keys.verify(token, audience).await.map_err(|why| match why {
+    let verified = keys.verify_noting(token, audience, waited).await;
+    verified.map_err(|why| match why {
         NotVerified::Refused(why) => Refusal::CreatorToken(why),
         NotVerified::Unavailable => Refusal::KeysUnavailable,
     })

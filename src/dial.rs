@@ -71,6 +71,19 @@ impl Dial {
     }
 }
 
+/// The innermost cause: the outer ones say that a request failed, and to which address.
+pub(crate) fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    if cause.is::<reqwest::Error>() {
+        // It has no cause, and its text may hold the address.
+        return "no answer".to_owned();
+    }
+    cause.to_string()
+}
+
 fn bare(host: &str) -> &str {
     host.trim_start_matches('[').trim_end_matches(']')
 }

@@ -55,7 +55,8 @@ async fn steps(
 
     let path = head.uri.path().to_owned();
     let captures = lane.route.path.matches(&path).ok_or(Refusal::NoRoute)?;
-    let creator = creator::resolve(gateway, lane, peer, &head.headers, &captures).await?;
+    let (headers, waited) = (&head.headers, &mut record.waited);
+    let creator = creator::resolve(gateway, lane, peer, headers, &captures, waited).await?;
     record.creator = Some(creator);
     let admitted = gateway.admit()?;
 
@@ -153,8 +154,10 @@ async fn decide_early(
     let Some(tenant) = lane.domains.tenant(segment, &lane.upstream).await else {
         return Ok(());
     };
+    let began = record.evaluating();
     let policies = gateway.policies.snapshot();
     let decision = isolation::evaluate(creator.tenant(), tenant, &policies, lane.terms, now());
+    record.evaluated(began, &decision);
     if !matches!(decision.verdict, Verdict::Block | Verdict::Unavailable) {
         return Ok(());
     }

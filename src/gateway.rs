@@ -13,6 +13,7 @@ use http::uri::{Authority, PathAndQuery};
 use http::{HeaderName, Request, Uri, Version};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
+use opentelemetry::KeyValue;
 use tokio::time::timeout;
 
 use crate::audit::Exchange;
@@ -23,9 +24,11 @@ use crate::core::policy::Mode;
 use crate::domains::Domains;
 use crate::headers::CLIENT_TENANT_ID;
 use crate::keys::KeyStore;
+use crate::metrics::RouteMetrics;
 use crate::policies::Policies;
 use crate::recorder::Recorder;
 use crate::refusal::Refusal;
+use crate::traces::Trace;
 use crate::upstream::{Redirects, Upstream};
 use crate::withheld::{Reply, Withheld};
 
@@ -56,6 +59,7 @@ pub struct Gateway {
 impl Gateway {
     /// Assembles the shared state.
     pub fn new(config: &Config, policies: Policies, recorder: Recorder, keys: KeyStore) -> Self {
+        recorder.metrics.limits(&config.limits);
         Self {
             mode: config.mode,
             limits: config.limits.clone(),
@@ -72,7 +76,13 @@ impl Gateway {
 
     /// Opens the record of an exchange.
     pub fn open_record(&self, lane: &Lane) -> Exchange {
-        Exchange::open(self.recorder.clone(), Arc::clone(&lane.route), self.mode)
+        let counts = Arc::clone(&lane.counts);
+        Exchange::open(
+            self.recorder.clone(),
+            Arc::clone(&lane.route),
+            counts,
+            self.mode,
+        )
     }
 
     /// Counts a request in, until the guard is dropped.
@@ -195,6 +205,8 @@ pub struct Lane {
     pub domains: Arc<Domains>,
     /// What its decisions are made under.
     pub terms: Terms,
+    /// What is counted about its exchanges.
+    pub counts: Arc<RouteMetrics>,
 }
 
 impl Lane {
@@ -225,17 +237,41 @@ impl Lane {
     /// The refusal that says what the upstream did wrong.
     pub async fn ask(
         &self,
-        request: Request<Full<Bytes>>,
+        mut request: Request<Full<Bytes>>,
         redirects: Redirects,
         record: &mut Exchange,
     ) -> Result<Withheld, Refusal> {
         let asked = Instant::now();
         record.forwarded = true;
+        if let Some(trace) = &mut record.trace {
+            self.begin(trace, &mut request);
+        }
         let received = self.upstream.exchange(request, redirects).await;
         record.upstream_us = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
+        if let Some(trace) = &mut record.trace {
+            let status = received.as_ref().map(|withheld| withheld.status().as_u16());
+            trace.answered(status.map_err(|refusal| refusal.reason()));
+        }
         let withheld = received?;
         record.upstream_status = Some(withheld.status().as_u16());
         Ok(withheld)
+    }
+
+    /// Begins a request upstream in an exchange's trace.
+    fn begin(&self, trace: &mut Trace, request: &mut Request<Full<Bytes>>) {
+        let method = request.method().clone();
+        trace.ask(request.headers_mut(), || {
+            let named = Authority::try_from(self.upstream.host().as_bytes()).ok();
+            let address = named.as_ref().map_or("", Authority::host).to_owned();
+            let port = named.as_ref().and_then(Authority::port_u16);
+            let mut attributes = vec![
+                KeyValue::new("http.request.method", method.to_string()),
+                KeyValue::new("peer.service", self.route.behind().to_owned()),
+                KeyValue::new("server.address", address),
+            ];
+            attributes.extend(port.map(|port| KeyValue::new("server.port", i64::from(port))));
+            attributes
+        });
     }
 
     /// Whether a request for this host and path is this lane's.

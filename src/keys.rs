@@ -28,10 +28,14 @@ use crate::config::{Config, CreatorSource, Provider, RouteKind};
 use crate::core::token::verified::Refused;
 use crate::metrics::Metrics;
 
+use fetch::FetchError;
 use keeper::Keeper;
-pub use provider::Keys;
+pub use provider::{Keys, Waited};
 use remembered::Remembered;
 pub use report::{Report, ReportedKey};
+
+/// What can be wrong with a fetch, as many words.
+pub(crate) const FETCH_ERRORS: usize = <FetchError as strum::EnumCount>::COUNT;
 
 /// The keys of every Entra provider whose tokens a route or the policies API verifies. Shared by all
 /// workers.

@@ -1,72 +1,65 @@
-//! Metrics: what an operator watches, as Prometheus text.
+//! Metrics: what an operator watches, as OpenMetrics text.
 //!
 //! Invariant: labels come from the configuration and from closed lists of words; no tenant id, no
-//! text of a peer. So the number of series is bounded.
+//! text of a peer. So the number of series is bounded, and [`bound`] computes it from the
+//! configuration.
+//!
+//! A theme's metrics live in a file of their own below `metrics/`: families, how they are
+//! registered, how many series they can have, and what the rest of the program counts with.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicI64;
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 
+use crate::audit;
+use crate::config::{Limits, Route, RouteKind};
 use crate::policies::Stats;
 
+mod audit_queue;
+mod bound;
+mod build;
+mod events;
+mod exchanges;
 mod keys;
+mod plain;
+mod policies;
+mod traces;
+mod webhooks;
 
+pub use bound::bound;
+pub use events::EventMetrics;
+pub use exchanges::{Ended, RouteMetrics};
 pub use keys::KeyMetrics;
+pub use plain::plain;
+pub use traces::TraceMetrics;
+pub use webhooks::WebhookMetrics;
 
 /// All metrics of the process.
 pub struct Metrics {
     registry: Registry,
-    exchanges: Family<ExchangeLabels, Counter>,
-    gateway_seconds: Histogram,
-    upstream_seconds: Histogram,
+    exchanges: exchanges::Families,
     /// Requests that ended before an exchange began, by reason.
     pub refused: Family<Reason, Counter>,
     /// Connections closed because there were too many.
     pub connections_refused: Counter,
     /// Open client connections.
     pub connections: Gauge<i64, AtomicI64>,
-    /// Exchanges under way.
+    connections_limit: Gauge,
+    /// Requests under way.
     pub in_flight: Gauge<i64, AtomicI64>,
-    policies: Gauge<i64, AtomicI64>,
-    policies_unreadable: Gauge<i64, AtomicI64>,
-    policies_reloaded: Gauge<i64, AtomicI64>,
-    policy_reload_failures: Counter<u64, AtomicU64>,
-    policy_requests: Family<PolicyRequestLabels, Counter>,
-    audit_dropped: Counter<u64, AtomicU64>,
+    in_flight_limit: Gauge,
+    policies: policies::Families,
+    audit: audit_queue::Gauges,
+    /// The store of decision events.
+    pub events: EventMetrics,
     keys: keys::Families,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PolicyRequestLabels {
-    method: &'static str,
-    status: u16,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct ExchangeLabels {
-    route: Arc<str>,
-    decision: &'static str,
-    reason: &'static str,
-}
-
-impl EncodeLabelSet for ExchangeLabels {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), std::fmt::Error> {
-        (&[
-            ("route", &*self.route),
-            ("decision", self.decision),
-            ("reason", self.reason),
-        ][..])
-            .encode(encoder)
-    }
+    webhooks: webhooks::Families,
+    traces: traces::Families,
 }
 
 /// Why, in one word from a closed list.
@@ -79,23 +72,21 @@ pub struct Reason {
 impl Metrics {
     /// Registers everything.
     pub fn new() -> Self {
-        let latencies = || Histogram::new(exponential_buckets(0.000_01, 4.0, 10));
         let mut metrics = Self {
             registry: Registry::with_prefix("tidegate"),
-            exchanges: Family::default(),
-            gateway_seconds: latencies(),
-            upstream_seconds: latencies(),
+            exchanges: exchanges::Families::default(),
             refused: Family::default(),
             connections_refused: Counter::default(),
             connections: Gauge::default(),
+            connections_limit: Gauge::default(),
             in_flight: Gauge::default(),
-            policies: Gauge::default(),
-            policies_unreadable: Gauge::default(),
-            policies_reloaded: Gauge::default(),
-            policy_reload_failures: Counter::default(),
-            policy_requests: Family::default(),
-            audit_dropped: Counter::default(),
+            in_flight_limit: Gauge::default(),
+            policies: policies::Families::default(),
+            audit: audit_queue::Gauges::default(),
+            events: EventMetrics::default(),
             keys: keys::Families::default(),
+            webhooks: webhooks::Families::default(),
+            traces: traces::Families::default(),
         };
         metrics.register();
         metrics
@@ -103,23 +94,7 @@ impl Metrics {
 
     fn register(&mut self) {
         let registry = &mut self.registry;
-        registry.register(
-            "exchanges",
-            "Token exchanges by route, decision and reason",
-            self.exchanges.clone(),
-        );
-        registry.register_with_unit(
-            "exchange_gateway",
-            "Time of an exchange spent in the gateway itself",
-            Unit::Seconds,
-            self.gateway_seconds.clone(),
-        );
-        registry.register_with_unit(
-            "exchange_upstream",
-            "Time of an exchange spent waiting for the provider",
-            Unit::Seconds,
-            self.upstream_seconds.clone(),
-        );
+        self.exchanges.register(registry);
         registry.register(
             "requests_refused",
             "Requests that ended before an exchange began",
@@ -136,43 +111,49 @@ impl Metrics {
             self.connections.clone(),
         );
         registry.register(
+            "connections_limit",
+            "Client connections that may be open at once",
+            self.connections_limit.clone(),
+        );
+        registry.register(
             "exchanges_in_flight",
             "Exchanges under way",
             self.in_flight.clone(),
         );
-        registry.register("policies", "Tenants with a policy", self.policies.clone());
         registry.register(
-            "policies_unreadable",
-            "Policies of which no version could be read",
-            self.policies_unreadable.clone(),
+            "exchanges_in_flight_limit",
+            "Exchanges that may be under way at once",
+            self.in_flight_limit.clone(),
         );
-        registry.register_with_unit(
-            "policies_reloaded_timestamp",
-            "When policies were last read without a fault, since the epoch",
-            Unit::Seconds,
-            self.policies_reloaded.clone(),
-        );
-        registry.register(
-            "policy_reload_failures",
-            "Policy changes that could not be read",
-            self.policy_reload_failures.clone(),
-        );
-        registry.register(
-            "policy_requests",
-            "Requests to the policies API by method and status",
-            self.policy_requests.clone(),
-        );
-        registry.register(
-            "audit_records_dropped",
-            "Audit records lost because the output was too slow or failed",
-            self.audit_dropped.clone(),
-        );
-        registry.register(
-            "build",
-            "The program that serves",
-            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
-        );
+        self.policies.register(registry);
+        self.audit.register(registry);
+        self.events.register(registry);
         self.keys.register(registry);
+        self.webhooks.register(registry);
+        self.traces.register(registry);
+        build::register(registry);
+    }
+
+    /// Shows the bounds that the gateway keeps.
+    pub fn limits(&self, limits: &Limits) {
+        self.connections_limit.set(number(limits.connections));
+        self.in_flight_limit.set(number(limits.in_flight));
+    }
+
+    /// What is counted about spans; shown from now on.
+    pub fn traces(&self) -> TraceMetrics {
+        self.traces.counters()
+    }
+
+    /// What is counted about one route's exchanges.
+    pub fn of_route(&self, route: &Route) -> RouteMetrics {
+        match route.kind {
+            RouteKind::Connection(_) | RouteKind::Token => self.exchanges.of(&route.name),
+            // No exchange comes on it: there is nothing to show.
+            RouteKind::Discovery | RouteKind::Relay { .. } => {
+                exchanges::Families::default().of(&route.name)
+            }
+        }
     }
 
     /// What is counted about one provider's keys.
@@ -180,51 +161,20 @@ impl Metrics {
         self.keys.of(provider)
     }
 
-    /// Counts one exchange.
-    pub fn exchange(
-        &self,
-        route: &Arc<str>,
-        decision: &'static str,
-        reason: &'static str,
-        total: Duration,
-        upstream_us: u64,
-    ) {
-        let labels = ExchangeLabels {
-            route: Arc::clone(route),
-            decision,
-            reason,
-        };
-        self.exchanges.get_or_create(&labels).inc();
-        let upstream = Duration::from_micros(upstream_us);
-        self.gateway_seconds
-            .observe(total.saturating_sub(upstream).as_secs_f64());
-        if upstream_us > 0 {
-            self.upstream_seconds.observe(upstream.as_secs_f64());
-        }
+    /// What is counted about one webhook.
+    pub fn webhook(&self, webhook: &str) -> WebhookMetrics {
+        self.webhooks.of(webhook)
     }
 
     /// Counts one request to the policies API.
     pub fn policy_request(&self, method: &http::Method, status: u16) {
-        let method = match *method {
-            http::Method::GET => "get",
-            http::Method::PUT => "put",
-            _ => "other",
-        };
-        let labels = PolicyRequestLabels { method, status };
-        self.policy_requests.get_or_create(&labels).inc();
+        self.policies.request(method, status);
     }
 
-    /// Everything as Prometheus text, with how policies stand and how many audit records were lost.
-    pub fn encode(&self, stats: Stats, audit_dropped: u64) -> String {
-        self.policies.set(number(stats.policies));
-        self.policies_unreadable.set(number(stats.unreadable));
-        self.policies_reloaded.set(stats.last_reload);
-        self.policy_reload_failures
-            .inner()
-            .store(stats.reload_failures, Ordering::Relaxed);
-        self.audit_dropped
-            .inner()
-            .store(audit_dropped, Ordering::Relaxed);
+    /// Everything as OpenMetrics text, with how policies and audit records stand.
+    pub fn encode(&self, policies: Stats, audit: audit::Standing) -> String {
+        self.policies.stand(&policies);
+        self.audit.stand(&audit);
         let mut text = String::new();
         // Writing into a string cannot fail.
         let _ = encode(&mut text, &self.registry);

@@ -166,7 +166,7 @@ fn refused(worker: &Worker, lane: &Lane, headers: &HeaderMap, refusal: Refusal) 
     match lane.route.kind {
         RouteKind::Connection(_) | RouteKind::Token => {
             let style = Style::of(&lane.route, headers);
-            conclusion::refused(&worker.gateway, lane, &style, refusal)
+            conclusion::refused(&worker.gateway, lane, headers, &style, refusal)
         }
         RouteKind::Discovery | RouteKind::Relay { .. } => unrouted(worker, refusal),
     }

@@ -9,7 +9,7 @@ use crate::core::token::reply::Unreadable;
 use crate::core::token::verified::Refused;
 
 /// Why an exchange ends without a decision. Grouped by whose fault it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumCount)]
 pub enum Refusal {
     // The caller's.
     /// The body did not arrive in time.
@@ -78,6 +78,8 @@ pub enum Refusal {
     /// Its reply cannot be inspected.
     UpstreamUnreadable(Unreadable),
     // Ours.
+    /// A record of it could not be kept.
+    AuditUnavailable,
     /// Signing keys cannot be had: nobody can tell whether a token is genuine.
     KeysUnavailable,
     /// Too many exchanges at once.
@@ -242,6 +244,12 @@ impl Refusal {
             ),
             Self::UpstreamTooLarge => (502, GATEWAY, CANNOT_INSPECT, "upstream_too_large"),
             Self::UpstreamUnreadable(_) => (502, GATEWAY, CANNOT_INSPECT, "upstream_unreadable"),
+            Self::AuditUnavailable => (
+                503,
+                LATER,
+                "A record of this exchange cannot be kept at the moment.",
+                "audit_unavailable",
+            ),
             Self::KeysUnavailable => (
                 503,
                 LATER,

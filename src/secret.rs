@@ -31,6 +31,20 @@ pub(crate) enum Unusable {
 
 /// Reads a file that holds a token and at most an end of line after it.
 pub(crate) fn read(path: &Path) -> Result<Secret, Unusable> {
+    // One character more than the longest token with its end of line.
+    let bytes = content(path, MOST + 3)?;
+    let token = bytes
+        .strip_suffix(b"\r\n")
+        .or_else(|| bytes.strip_suffix(b"\n"))
+        .unwrap_or(&bytes);
+    let sound = (LEAST..=MOST).contains(&token.len()) && token.iter().all(u8::is_ascii_graphic);
+    sound
+        .then(|| Secret(digest::digest(&SHA256, token)))
+        .ok_or(Unusable::Content)
+}
+
+/// What a file holds, its first `most` bytes.
+pub(crate) fn content(path: &Path, most: usize) -> Result<Vec<u8>, Unusable> {
     // A pipe must not hold us up.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::empty())
@@ -40,18 +54,10 @@ pub(crate) fn read(path: &Path) -> Result<Secret, Unusable> {
         return Err(Unusable::Content);
     }
     let mut bytes = Vec::new();
-    // One character more than the longest token with its end of line.
-    file.take(u64::try_from(MOST + 3).unwrap_or(u64::MAX))
+    file.take(u64::try_from(most).unwrap_or(u64::MAX))
         .read_to_end(&mut bytes)
         .map_err(Unusable::Unreadable)?;
-    let token = bytes
-        .strip_suffix(b"\r\n")
-        .or_else(|| bytes.strip_suffix(b"\n"))
-        .unwrap_or(&bytes);
-    let sound = (LEAST..=MOST).contains(&token.len()) && token.iter().all(u8::is_ascii_graphic);
-    sound
-        .then(|| Secret(digest::digest(&SHA256, token)))
-        .ok_or(Unusable::Content)
+    Ok(bytes)
 }
 
 impl Secret {

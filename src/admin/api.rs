@@ -1,4 +1,4 @@
-//! The policies API: one request, top to bottom.
+//! The policies API: one request, top to bottom. (`reports.rs` is that of reports.)
 //!
 //! 1. Somebody is configured who may use it, the path names a tenant by its id, the method is known.
 //! 2. The caller is known, and may (`caller.rs` has the rule). Until then nothing of a body is read.
@@ -12,7 +12,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,13 +53,17 @@ pub(super) type Answer = Response<Full<Bytes>>;
 
 /// The API's state.
 pub(super) struct Api {
-    gate: Gate,
+    pub(super) gate: Gate,
     pub(super) policies: Policies,
     pub(super) audit: Audit,
     metrics: Arc<Metrics>,
     pub(super) resolver: Option<Arc<Resolver>>,
     pub(super) body_timeout: Duration,
     pub(super) writes: Semaphore,
+    /// Where decision events are kept, if they are.
+    pub(super) events: Option<PathBuf>,
+    /// Whether a request came over TLS.
+    pub(super) is_tls: bool,
 }
 
 /// A request that may be done.
@@ -70,7 +74,7 @@ pub(super) struct Admitted {
 }
 
 /// A request that may not, and who made it, if that is known.
-struct Refused(Fault, Option<Caller>);
+pub(super) struct Refused(pub(super) Fault, pub(super) Option<Caller>);
 
 impl From<Fault> for Refused {
     fn from(fault: Fault) -> Self {
@@ -100,6 +104,8 @@ impl Api {
             resolver: resolver.transpose()?,
             body_timeout: config.limits.body_timeout,
             writes: Semaphore::new(usize::try_from(WRITES).unwrap_or(usize::MAX)),
+            events: config.events.as_ref().map(|events| events.file.clone()),
+            is_tls: config.admin.tls.is_some(),
         })
     }
 
@@ -111,7 +117,25 @@ impl Api {
         request: Request<Incoming>,
     ) -> Answer {
         let (head, body) = request.into_parts();
-        let answer = match self.admit(target, names, &head).await {
+        let answer = match target {
+            Target::Report(_) | Target::Reports => self.report(target, names, &head, body).await,
+            Target::Elsewhere | Target::NoTenant | Target::Policy(_) => {
+                self.policy(target, names, &head, body).await
+            }
+        };
+        self.metrics
+            .policy_request(&head.method, answer.status().as_u16());
+        answer
+    }
+
+    async fn policy(
+        self: &Arc<Self>,
+        target: Target,
+        names: &[String],
+        head: &request::Parts,
+        body: Incoming,
+    ) -> Answer {
+        match self.admit(target, names, head).await {
             Ok(Admitted {
                 tenant,
                 access: Access::Read,
@@ -122,15 +146,11 @@ impl Api {
                 .unwrap_or_else(|fault| fault.response()),
             Ok(admitted) => self.write(&admitted, &head.headers, body).await,
             Err(Refused(fault, caller)) => {
-                self.note_refusal(target, &head, caller.as_ref(), &fault);
-                // Who is still sending may not hear an answer before the end.
-                drop(timeout(PARTING, Limited::new(body, LARGEST).collect()).await);
+                self.note_refusal(target, head, caller.as_ref(), &fault);
+                part(body).await;
                 fault.response()
             }
-        };
-        self.metrics
-            .policy_request(&head.method, answer.status().as_u16());
-        answer
+        }
     }
 
     /// Waits for the writes under way, and lets no other begin.
@@ -148,7 +168,9 @@ impl Api {
     ) -> Result<Admitted, Refused> {
         self.gate.is_open().map_err(Fault::Unknown)?;
         let tenant = match target {
-            Target::Elsewhere => return Err(Fault::NoResource.into()),
+            Target::Elsewhere | Target::Report(_) | Target::Reports => {
+                return Err(Fault::NoResource.into());
+            }
             Target::NoTenant => return Err(Fault::NoTenant.into()),
             Target::Policy(tenant) => tenant,
         };
@@ -234,12 +256,17 @@ impl Api {
         };
         let tenant = match target {
             Target::Policy(tenant) => Some(tenant),
-            Target::Elsewhere | Target::NoTenant => None,
+            Target::Elsewhere | Target::NoTenant | Target::Report(_) | Target::Reports => None,
         };
         let mut record = self.open_record(event, tenant, &head.headers);
         record.caller = caller.map(who);
         record.refused(fault.as_str(), fault.status().as_u16());
     }
+}
+
+/// Hears a body that is not wanted: who is still sending may not hear an answer before the end.
+pub(super) async fn part(body: Incoming) {
+    drop(timeout(PARTING, Limited::new(body, LARGEST).collect()).await);
 }
 
 /// Whether what was found wrong is a tenant's file and in it: it can be opened, or is none. What

@@ -3,8 +3,9 @@
 //! 1. Who shows a bearer token is judged by that alone, whatever certificate they have: it is the
 //!    operator's token, or it must verify as an Entra token for the configured audience.
 //! 2. Who shows none is an operator if the handshake verified a certificate with an operator's name.
-//! 3. An operator may read and write every tenant's policy. An administrator may read and write the
-//!    policy of their own tenant, as far as their roles in it allow.
+//! 3. An operator may read and write every tenant's policy, read every tenant's reports and have them
+//!    made. An administrator may do so with those of their own tenant, as far as their roles in it
+//!    allow.
 //!
 //! Invariant: a [`Caller`] was authenticated, and only [`Caller::may`] tells what they may do; what
 //! cannot be told (roles that cannot be read, a token file that cannot) is not allowed.
@@ -26,7 +27,7 @@ use crate::secret;
 /// How an operator's token is called in records.
 const OPERATOR_TOKEN: &str = "operator_token_file";
 
-/// Reading or writing a policy.
+/// Reading or writing a policy; reading reports or making one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
     Read,

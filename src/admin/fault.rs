@@ -45,12 +45,22 @@ pub(super) enum Fault {
     NoPolicy,
     /// There is no such resource.
     NoResource,
+    /// There is no such report of this tenant.
+    NoReport,
+    /// No store of events is kept, so that there are no reports.
+    NoReports,
     /// The path names no tenant.
     NoTenant,
     /// It was written, and decisions may not use it yet.
     NotInForce,
     /// The policy is another than the one that was meant.
     Precondition,
+    /// A query parameter, and what it must be.
+    Query(&'static str),
+    /// A method that reports do not have, and those that they do.
+    ReportMethod(&'static str),
+    /// Reports cannot be read or made at the moment; the log says why.
+    ReportStorage,
     /// A domain cannot be resolved at the moment; which, and why.
     Resolve(Vec<document::Fault>),
     /// The policy could not be written or read; the log says why.
@@ -78,12 +88,16 @@ impl Fault {
             Self::Elsewhere(_) => "managed_elsewhere",
             Self::Forbidden(why) => why.as_str(),
             Self::MediaType => "media_type",
-            Self::Method => "method",
+            Self::Method | Self::ReportMethod(_) => "method",
             Self::NoPolicy => "no_policy",
             Self::NoResource => "no_resource",
+            Self::NoReport => "no_report",
+            Self::NoReports => "no_reports",
             Self::NoTenant => "no_tenant",
             Self::NotInForce => "not_in_force",
             Self::Precondition => "precondition",
+            Self::Query(_) => "query_malformed",
+            Self::ReportStorage => "storage",
             Self::Resolve(_) => "resolve_unavailable",
             Self::Storage => "storage",
             Self::StoredInvalid => "stored_invalid",
@@ -175,6 +189,32 @@ impl Fault {
                 "ResourceNotFound",
                 "There is no such resource.",
             ),
+            Self::NoReport => words(
+                StatusCode::NOT_FOUND,
+                "ReportNotFound",
+                "The tenant has no such report.",
+            ),
+            Self::NoReports => words(
+                StatusCode::NOT_FOUND,
+                "ReportsNotKept",
+                "The gateway keeps no decision events, so that there are no reports; its \
+                 configuration has no [events].",
+            ),
+            Self::Query(expected) => Words(
+                StatusCode::BAD_REQUEST,
+                "InvalidQuery",
+                format!("The query is malformed: {expected}."),
+            ),
+            Self::ReportMethod(_) => words(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "MethodNotAllowed",
+                "Reports are read with GET, and made with POST to all of them.",
+            ),
+            Self::ReportStorage => words(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ServiceUnavailable",
+                "Reports cannot be read or made at the moment.",
+            ),
             Self::NoTenant => words(
                 StatusCode::BAD_REQUEST,
                 "InvalidRequestUri",
@@ -254,6 +294,9 @@ impl Fault {
         const REFUSED: &str = r#"Bearer realm="tidegate", error="invalid_token""#;
         if *self == Self::Method {
             return Some((ALLOW, "GET, PUT"));
+        }
+        if let Self::ReportMethod(allowed) = self {
+            return Some((ALLOW, allowed));
         }
         match self.status() {
             StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, "5")),

@@ -1,12 +1,17 @@
-//! Whose policy a request is about, by its path.
+//! What a request is about, by its path: whose policy, or which report.
 //!
 //! Invariant: one tenant has one path, but for the case of its id's letters: nothing is decoded, and
-//! nothing but the 36 characters of an id names a tenant.
+//! nothing but the 36 characters of an id names a tenant. A report's path names no tenant.
+
+use uuid::Uuid;
 
 use crate::core::tenant::TenantId;
 
 const BEFORE: &str = "/providers/PowerPlatform.Governance/v1/tenants/";
 const AFTER: &str = "/tenantIsolationPolicy";
+
+/// Where reports are.
+pub(super) const REPORTS: &str = "/governance/crossTenantConnectionReports";
 
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,10 +22,17 @@ pub(super) enum Target {
     NoTenant,
     /// This tenant's policy.
     Policy(TenantId),
+    /// This report.
+    Report(Uuid),
+    /// All reports of a tenant that the caller or the query names.
+    Reports,
 }
 
 /// Reads a path. None: it is not one of the API's.
 pub(super) fn of(path: &str) -> Option<Target> {
+    if let Some(rest) = path.strip_prefix(REPORTS) {
+        return report(rest);
+    }
     let rest = path.strip_prefix(BEFORE)?;
     let Some(id) = rest.strip_suffix(AFTER) else {
         let escaped = rest.contains('%');
@@ -36,9 +48,36 @@ pub(super) fn of(path: &str) -> Option<Target> {
     })
 }
 
+fn report(rest: &str) -> Option<Target> {
+    if rest.is_empty() {
+        return Some(Target::Reports);
+    }
+    let id = rest.strip_prefix('/')?;
+    let is_id = id.len() == uuid::fmt::Hyphenated::LENGTH;
+    let id = Uuid::try_parse(id).ok().filter(|_| is_id);
+    Some(id.map_or(Target::Elsewhere, Target::Report))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_report_is_named_by_its_id() {
+        let id = "019a0000-0000-7000-8000-000000000001";
+        let of = |rest: &str| of(&format!("{REPORTS}{rest}"));
+        assert_eq!(of(""), Some(Target::Reports));
+        let report = Target::Report(Uuid::try_parse(id).unwrap());
+        assert_eq!(of(&format!("/{id}")), Some(report));
+        assert_eq!(of(&format!("/{}", id.to_uppercase())), Some(report));
+        for rest in ["/", "/x", &format!("/{id}/"), &format!("/{{{id}}}"), "/%2e"] {
+            assert_eq!(of(rest), Some(Target::Elsewhere), "{rest}");
+        }
+        let dashless = format!("/{}", id.replace('-', ""));
+        assert_eq!(of(&dashless), Some(Target::Elsewhere));
+        assert_eq!(of("s"), None);
+        assert_eq!(super::of("/governance"), None);
+    }
 
     #[test]
     fn only_an_id_names_a_tenant() {

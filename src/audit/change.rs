@@ -1,5 +1,5 @@
-//! What somebody asked of a tenant's policy: one record for each attempt to change it, and for each
-//! refused attempt to read it.
+//! What somebody asked of a tenant's policy or reports: one record for each attempt to change the
+//! policy or to make a report, and for each refused attempt to read either.
 //!
 //! Invariant: it is written exactly once, when it is dropped. It has no field that could hold a
 //! token, and holds documents of a change that was made, never of one that was refused.
@@ -24,6 +24,10 @@ pub enum Event {
     Change,
     /// To read a policy.
     Read,
+    /// To make a report.
+    ReportCreate,
+    /// To read reports.
+    ReportRead,
 }
 
 impl Event {
@@ -31,6 +35,8 @@ impl Event {
         match self {
             Self::Change => "policy_change",
             Self::Read => "policy_read",
+            Self::ReportCreate => "report_create",
+            Self::ReportRead => "report_read",
         }
     }
 }
@@ -159,6 +165,16 @@ impl PolicyRequest {
         self.ending = Ending {
             outcome,
             reason: "put",
+            status: Some(status),
+        };
+    }
+
+    /// Notes that there is a report, and whether it was made now.
+    pub fn reported(&mut self, is_new: bool, status: u16) {
+        let outcome = if is_new { "created" } else { "unchanged" };
+        self.ending = Ending {
+            outcome,
+            reason: "post",
             status: Some(status),
         };
     }

@@ -5,6 +5,7 @@
 use std::time::SystemTime;
 
 use jiff::Timestamp;
+use opentelemetry::trace::TraceId;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
@@ -37,7 +38,7 @@ pub(super) struct Line<'e> {
     app_id: Option<&'e str>,
     user_object_id: Option<&'e str>,
     correlation_id: Option<&'e str>,
-    trace_id: Option<&'e str>,
+    trace_id: Option<Hex>,
     early: bool,
     forwarded: bool,
     status: Option<u16>,
@@ -46,12 +47,17 @@ pub(super) struct Line<'e> {
 }
 
 impl<'e> Line<'e> {
-    pub(super) fn of(exchange: &'e Exchange, outcome: &'e Outcome, duration_us: u128) -> Self {
+    pub(super) fn of(
+        exchange: &'e Exchange,
+        outcome: &'e Outcome,
+        time: SystemTime,
+        duration_us: u128,
+    ) -> Self {
         let sides = || outcome.sides.iter().flatten();
         let seen = exchange.seen.as_ref();
         let token = seen.and_then(Seen::token);
         Self {
-            time: Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH),
+            time: Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH),
             decision_id: exchange.decision_id,
             route: &exchange.route.name,
             connector: exchange.connector.as_deref(),
@@ -74,13 +80,22 @@ impl<'e> Line<'e> {
             app_id: token.and_then(|token| identifier(token.app_id.as_deref())),
             user_object_id: token.and_then(|token| identifier(token.user_object_id.as_deref())),
             correlation_id: exchange.correlation_id.as_deref(),
-            trace_id: exchange.trace_id.as_deref(),
+            trace_id: exchange.trace_id.map(Hex),
             early: exchange.early,
             forwarded: exchange.forwarded,
             status: exchange.status,
             upstream_status: exchange.upstream_status,
             duration_us,
         }
+    }
+}
+
+/// A trace id, 32 hex digits.
+struct Hex(TraceId);
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::config::{self, AuditOutput};
+use crate::config::{self, AuditMode, AuditOutput};
 use crate::core::isolation::{
     OnNotEntra, OnUndetermined, Presented, Provider, SignIn, Terms, Undetermined, decide,
 };
@@ -37,9 +37,12 @@ fn route() -> Arc<Route> {
 fn record(change: impl FnOnce(&mut Exchange)) -> Value {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit");
-    let (audit, writer) = Audit::start(&AuditOutput::File(path.clone())).unwrap();
+    let (audit, writer) =
+        Audit::start(&AuditOutput::File(path.clone()), AuditMode::BestEffort).unwrap();
     let recorder = Recorder::new(audit, Arc::default());
-    let mut exchange = Exchange::open(recorder, route(), Mode::Enforce);
+    let route = route();
+    let counts = Arc::new(recorder.metrics.of_route(&route));
+    let mut exchange = Exchange::open(recorder, route, counts, Mode::Enforce);
     change(&mut exchange);
     drop((exchange, writer));
     let written = std::fs::read_to_string(path).unwrap();

@@ -107,10 +107,21 @@ fn tls_problems(file: &Path, config: &Config) -> Vec<Problem> {
         let key = format!("services.{}.ca", service.name);
         Some(problem(key, found, "authorities"))
     });
+    let traces = config.traces.iter().filter_map(|traces| {
+        let found = tls::connector(traces.endpoint.ca.as_deref()).err()?;
+        Some(problem("traces.ca".to_owned(), found, "authorities"))
+    });
+    let webhooks = config.webhooks.iter().filter_map(|webhook| {
+        let found = tls::connector(webhook.url.endpoint.ca.as_deref()).err()?;
+        let key = format!("webhooks[{}].ca", webhook.name);
+        Some(problem(key, found, "authorities"))
+    });
     listen
         .into_iter()
         .chain(providers)
         .chain(services)
+        .chain(traces)
+        .chain(webhooks)
         .collect()
 }
 

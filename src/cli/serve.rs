@@ -19,9 +19,12 @@ pub(super) fn run(args: &ConfigArgs) -> Exit {
         Err(StartError::Policies(problems)) => tell_problems(&problems),
         Err(
             error @ (StartError::AdminTls(_)
+            | StartError::Events(_)
             | StartError::Provider { .. }
             | StartError::Service { .. }
-            | StartError::Tls(_)),
+            | StartError::Tls(_)
+            | StartError::Traces(_)
+            | StartError::Webhook { .. }),
         ) => tell(&format!("{}: {error}", file.display()), Exit::Wrong),
         Err(error @ (StartError::Audit(_) | StartError::Bind { .. } | StartError::System(_))) => {
             tell(&error.to_string(), Exit::Failed)

@@ -3,24 +3,22 @@
 //! Invariant: the decision is the rule's own. Memory does not grow with the records: one line is
 //! held at a time, and groups are counted up to a bound.
 
-mod lines;
 mod record;
 mod report;
 mod tally;
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use self::lines::{Line, Lines};
 use self::record::{Exchange, Reading};
 use self::report::Report;
 use self::tally::Tally;
 use super::fault::Fault;
+use super::lines::{Line, TOO_LONG};
 use super::output::{note, plural, print};
+use super::source::each_line;
 use super::tenants::{Tenants, told};
 use super::{Exit, documents};
 use crate::clock;
@@ -215,60 +213,24 @@ impl Replay {
 
 /// Reads one file of records to its end.
 fn read(path: &Path, tally: &mut Tally, replay: &Replay) -> io::Result<()> {
-    let (source, size): (Box<dyn Read>, _) = if path.as_os_str() == "-" {
-        (Box::new(io::stdin().lock()), None)
-    } else {
-        let file = File::open(path)?;
-        let size = file.metadata()?.len();
-        (Box::new(file), Some(size))
-    };
-    let progress = progress(size);
-    let source = BufReader::with_capacity(256 * 1024, progress.wrap_read(source));
-    let result = read_lines(source, path, tally, replay);
-    progress.finish_and_clear();
-    result
+    each_line(path, |number, line| match line {
+        Line::Whole(text) => match record::read(text) {
+            Ok(reading) => take(reading, tally, replay),
+            Err(error) => tally.unreadable(path, number, &error),
+        },
+        // A writer was in the middle of it, or was killed there.
+        Line::Torn(text) => match record::read(text) {
+            Ok(reading) => take(reading, tally, replay),
+            Err(_) => tally.torn(path, number),
+        },
+        Line::TooLong => tally.unreadable(path, number, TOO_LONG),
+    })
 }
 
-fn read_lines(
-    source: impl BufRead,
-    path: &Path,
-    tally: &mut Tally,
-    replay: &Replay,
-) -> io::Result<()> {
-    let mut lines = Lines::new(source);
-    let mut number = 0_u64;
-    while let Some(line) = lines.next()? {
-        number += 1;
-        match line {
-            Line::Whole(text) => match record::read(text) {
-                Ok(Reading::Blank) => {}
-                Ok(Reading::Exchange(exchange)) => replay.exchange(exchange, tally),
-                Ok(Reading::NotDecided(kind)) => tally.not_decided(kind),
-                Err(error) => tally.unreadable(path, number, &error),
-            },
-            // A writer was in the middle of it, or was killed there.
-            Line::Torn(text) => match record::read(text) {
-                Ok(Reading::Exchange(exchange)) => replay.exchange(exchange, tally),
-                Ok(Reading::NotDecided(kind)) => tally.not_decided(kind),
-                Ok(Reading::Blank) => {}
-                Err(_) => tally.torn(path, number),
-            },
-            Line::TooLong => tally.unreadable(path, number, lines::TOO_LONG),
-        }
-    }
-    Ok(())
-}
-
-/// How far a file is read, on a terminal only.
-fn progress(size: Option<u64>) -> ProgressBar {
-    let target = ProgressDrawTarget::stderr();
-    let progress = ProgressBar::with_draw_target(size, target);
-    let template = match size {
-        Some(_) => "{bar:40} {bytes}/{total_bytes}, {eta} left",
-        None => "{spinner} {bytes}",
-    };
-    match ProgressStyle::with_template(template) {
-        Ok(style) => progress.with_style(style),
-        Err(_) => progress,
+fn take(reading: Reading<'_>, tally: &mut Tally, replay: &Replay) {
+    match reading {
+        Reading::Blank => {}
+        Reading::Exchange(exchange) => replay.exchange(exchange, tally),
+        Reading::NotDecided(kind) => tally.not_decided(kind),
     }
 }

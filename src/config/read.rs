@@ -4,6 +4,7 @@
 //! by a default so that what depends on it is still looked at, and no [`Config`] comes of it.
 
 mod admin;
+mod events;
 mod file;
 mod header;
 mod limits;
@@ -14,8 +15,10 @@ mod routes;
 mod section;
 mod server;
 mod services;
+mod traces;
 mod value;
 mod verification;
+mod webhooks;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +28,7 @@ use toml::{Table, Value};
 use self::section::{Report, Section};
 use self::value::{Wrong, choice};
 pub(super) use self::verification::LEAST_COOLDOWN;
-use super::{AuditOutput, Config, Log, LogFormat, Policies};
+use super::{Audit, AuditMode, AuditOutput, Config, Log, LogFormat, Policies};
 use crate::core::policy::{Isolation, Mode};
 use crate::problem::Problem;
 
@@ -35,10 +38,13 @@ const ROOT: &[&str] = &[
     "admin",
     "policies",
     "audit",
+    "events",
     "log",
     "limits",
     "trust",
+    "traces",
     "verification",
+    "webhooks",
     "providers",
     "services",
     "routes",
@@ -109,10 +115,13 @@ fn config(root: &Section<'_>) -> Config {
     let admin_section = admin::open(root);
     let mut admin = admin::listener(&admin_section, listen.address);
     let policies = policies(&root.section("policies", &["directory", "absent"]));
-    let audit = audit(&root.section("audit", &["output"]));
+    let audit = audit(&root.section("audit", &["output", "mode"]));
+    let events = events::read(root, &audit);
     let log = log(&root.section("log", &["format", "level"]));
     let limits = limits::read(&root.section("limits", limits::KEYS));
     let trust = listen::trust(root, &listen);
+    let traces = traces::read(root);
+    let webhooks = webhooks::read(root);
     let verification = verification::read(&root.section("verification", verification::KEYS));
     let providers = providers::read(root);
     admin.policies = admin::policies(&admin_section, &admin, &providers);
@@ -124,6 +133,9 @@ fn config(root: &Section<'_>) -> Config {
         admin,
         policies,
         audit,
+        events,
+        traces,
+        webhooks,
         log,
         limits,
         trust,
@@ -144,14 +156,25 @@ fn policies(section: &Section<'_>) -> Policies {
     }
 }
 
-fn audit(section: &Section<'_>) -> AuditOutput {
+fn audit(section: &Section<'_>) -> Audit {
+    let modes = choice(&[
+        ("best-effort", AuditMode::BestEffort),
+        ("required", AuditMode::Required),
+    ]);
     let expected = "\"stdout\" or the path of a file";
     let output = section.read("output", |value| {
         value::parsed(value, expected, |text| (!text.is_empty()).then_some(text))
     });
-    match output {
+    let output = match output {
         None | Some("stdout") => AuditOutput::Stdout,
-        Some(path) => AuditOutput::File(file::output(section, "output", path)),
+        Some(path) => {
+            let expected = "\"stdout\" or a file in a directory that exists";
+            AuditOutput::File(file::output(section, "output", path, expected))
+        }
+    };
+    Audit {
+        output,
+        mode: section.read_or("mode", AuditMode::BestEffort, modes),
     }
 }
 

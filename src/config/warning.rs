@@ -120,6 +120,23 @@ pub fn warnings(config: &Config) -> Vec<Warning> {
             warn(format!("routes[{}].sign_in", route.name), text);
         }
     }
+    if let Some(traces) = &config.traces
+        && is_plaintext(&traces.endpoint)
+        && !is_here(&traces.endpoint)
+    {
+        let text = "who connects where travels unencrypted between this gateway and the collector";
+        warn("traces.insecure_plaintext".into(), text);
+    }
+    for webhook in &config.webhooks {
+        let endpoint = &webhook.url.endpoint;
+        if is_plaintext(endpoint) && !is_here(endpoint) {
+            let text = "decisions travel unencrypted between this gateway and the receiver";
+            warn(
+                format!("webhooks[{}].insecure_plaintext", webhook.name),
+                text,
+            );
+        }
+    }
     for route in dead_ends(&config.routes) {
         let text = "no token route leads to its provider: who follows this metadata gets 404";
         warn(format!("routes[{}]", route.name), text);
@@ -163,12 +180,13 @@ fn dead_ends(routes: &[Arc<Route>]) -> Vec<&Route> {
     found
 }
 
-fn is_plaintext(endpoint: &Endpoint) -> bool {
+/// Whether a server is spoken to without TLS.
+pub(super) fn is_plaintext(endpoint: &Endpoint) -> bool {
     endpoint.authority.scheme_str() == Some("http")
 }
 
 /// Whether a server is on this machine, where nobody can listen.
-fn is_here(endpoint: &Endpoint) -> bool {
+pub(super) fn is_here(endpoint: &Endpoint) -> bool {
     let named = endpoint.authority.host().unwrap_or_default();
     let host = endpoint.connect.as_ref().map_or(named, |(host, _)| host);
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();

@@ -63,7 +63,7 @@ impl Creator {
 }
 
 /// Why no creator can be told. The fault is the caller's.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq, strum::EnumCount)]
 pub enum CreatorError {
     /// Two sources, or one source twice, name different tenants.
     #[error("the creator tenant is named twice, and differently")]

@@ -177,7 +177,7 @@ impl Verdict {
 }
 
 /// Why; one word for logs, metrics, records and tests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumCount)]
 pub enum Reason {
     /// Both sides allow.
     BothAllow,

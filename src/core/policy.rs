@@ -54,7 +54,7 @@ impl Mode {
 }
 
 /// The way a connection crosses a tenant's border, seen from that tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// A foreign tenant's connection signs in here.

@@ -82,6 +82,17 @@ impl TenantId {
         }
     }
 
+    /// Its 16 bytes, in the order of its text.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// The tenant of these 16 bytes; the nil id is none.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
+        let id = Uuid::from_bytes(bytes);
+        if id.is_nil() { None } else { Some(Self(id)) }
+    }
+
     /// Writes the canonical form (lower case, hyphenated) without allocating.
     pub fn encode<'b>(&self, buffer: &'b mut [u8; 36]) -> &'b str {
         self.0.hyphenated().encode_lower(buffer)

@@ -44,7 +44,7 @@ pub struct EntraToken {
 }
 
 /// Kinds of token that do not claim to be Entra's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::EnumCount)]
 pub enum NotEntra {
     /// A JWE: only its recipient can read it.
     Encrypted,
@@ -69,7 +69,7 @@ impl NotEntra {
 }
 
 /// Why a token that claims to be Entra's is not believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::EnumCount)]
 pub enum Untrusted {
     /// A signature algorithm that Entra does not use.
     Algorithm,

@@ -21,7 +21,7 @@ use crate::config::{Endpoint, Provider};
 use crate::core::tenant::PERSONAL_ACCOUNTS;
 use crate::core::token::issuer::{Issuers, Match, PLACEHOLDER};
 use crate::core::token::keys::{KeySet, KeySetError};
-use crate::dial::Dial;
+use crate::dial::{Dial, cause};
 
 /// Largest documents, in bytes. Entra's have about 2 KiB and 20 KiB.
 const METADATA: usize = 64 * 1024;
@@ -53,7 +53,7 @@ impl std::fmt::Display for Document {
 }
 
 /// Why no keys could be had. Nothing that the server wrote is in it.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq, strum::EnumCount)]
 pub(super) enum FetchError {
     /// No answer: no address, no connection, no TLS, broken off.
     #[error("{0}: {1}")]
@@ -204,19 +204,6 @@ impl Fetcher {
         }
         Ok(body)
     }
-}
-
-/// The innermost cause: the outer ones say that a request failed, and to which address.
-fn cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    if cause.is::<reqwest::Error>() {
-        // It has no cause, and its text may hold the address.
-        return "no answer".to_owned();
-    }
-    cause.to_string()
 }
 
 /// Whether an issuer is one of the templates, as `common` names itself, or one filled in.

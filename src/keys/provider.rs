@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use moka::sync::Cache;
@@ -41,6 +42,22 @@ pub struct Keys {
     pub(super) unknown: Cache<String, ()>,
     pub(super) remembered: Arc<Remembered>,
     pub(super) metrics: KeyMetrics,
+}
+
+/// A wait for signing keys. Of several it spans them all.
+#[derive(Clone, Copy, Debug)]
+pub struct Waited {
+    /// Since when.
+    pub from: Instant,
+    /// Until when.
+    pub until: Instant,
+}
+
+impl Waited {
+    fn note(waited: &mut Option<Self>, from: Instant) {
+        let until = Instant::now();
+        waited.get_or_insert(Self { from, until }).until = until;
+    }
 }
 
 /// How a token was verified.
@@ -103,13 +120,28 @@ impl Keys {
     /// # Errors
     /// [`NotVerified`].
     pub async fn verify(&self, token: &str, audience: &[String]) -> Result<Verified, NotVerified> {
+        self.verify_noting(token, audience, &mut None).await
+    }
+
+    /// The same, and notes how long it waited.
+    ///
+    /// # Errors
+    /// [`NotVerified`].
+    pub async fn verify_noting(
+        &self,
+        token: &str,
+        audience: &[String],
+        waited: &mut Option<Waited>,
+    ) -> Result<Verified, NotVerified> {
         let mut judged = self.judge(token, audience, now());
         if let Err(NotVerified::Refused(Refused::UnknownKey)) = judged
             && let Ok(unverified) = Unverified::read(token, &self.issuers)
         {
+            let from = Instant::now();
             judged = self
                 .judge_after_fetch(unverified.kid(), token, audience)
                 .await;
+            Waited::note(waited, from);
         }
         let counter = match judged {
             Ok((_, How::Anew)) => &self.metrics.verified,

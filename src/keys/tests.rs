@@ -118,7 +118,7 @@ impl Kept {
     /// A metric as it stands; 0 where there is none.
     fn metric(&self, name: &str) -> u64 {
         self.store.measure();
-        let text = self.metrics.encode(crate::policies::Stats::default(), 0);
+        let text = self.metrics.encode(Default::default(), Default::default());
         let line = text.lines().find_map(|line| line.strip_prefix(name));
         line.map_or(0, |value| value.trim().parse().unwrap())
     }

@@ -8,6 +8,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::keys::FETCH_ERRORS;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfProvider {
     provider: String,
@@ -18,6 +20,12 @@ struct ResultOfProvider {
     provider: String,
     result: &'static str,
 }
+
+/// Series of one provider: keys, their age, the results of fetches and of verifications.
+pub(super) const SERIES: usize = 2 + FETCHES + 4;
+
+/// `ok`, and the words of what can be wrong with a fetch.
+const FETCHES: usize = 1 + FETCH_ERRORS;
 
 /// Of all providers.
 #[derive(Clone, Default)]

@@ -25,7 +25,9 @@ pub(super) const fn code(refusal: Refusal) -> &'static str {
         Refusal::Framing | Refusal::HeaderCount | Refusal::Host | Refusal::TrustHeader => {
             "InvalidRequestHeader"
         }
-        Refusal::KeysUnavailable | Refusal::PolicyUnavailable => "ServiceUnavailable",
+        Refusal::AuditUnavailable | Refusal::KeysUnavailable | Refusal::PolicyUnavailable => {
+            "ServiceUnavailable"
+        }
         Refusal::Method => "MethodNotAllowed",
         Refusal::NoRoute => "ResourceNotFound",
         Refusal::Overload => "ServerBusy",

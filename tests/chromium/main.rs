@@ -19,6 +19,7 @@ mod browser;
 mod look;
 mod picture;
 mod reading;
+mod report;
 mod stage;
 
 use std::io::Write;

@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tidegate::audit::{Audit, Exchange};
-use tidegate::config::{self, AuditOutput, Route};
+use tidegate::config::{self, AuditMode, AuditOutput, Route};
 use tidegate::core::creator::{Creator, Source};
 use tidegate::core::isolation::{Decision, Finding, Reason, Side, Verdict};
 use tidegate::core::policy::{Direction, Mode, Version};
@@ -132,7 +132,7 @@ fn route() -> Arc<Route> {
 pub(crate) async fn gateway() -> Site {
     let records = tempfile::tempdir().unwrap();
     let output = AuditOutput::File(records.path().join("audit.jsonl"));
-    let (audit, writer) = Audit::start(&output).unwrap();
+    let (audit, writer) = Audit::start(&output, AuditMode::BestEffort).unwrap();
     let recorder = Recorder::new(audit, Arc::default());
     let route = route();
     Site::start(move |asked| {
@@ -142,7 +142,9 @@ pub(crate) async fn gateway() -> Site {
             return reply::refuse_on(Refusal::Overload, &style);
         }
         let (contoso, fabrikam) = (tenant(CONTOSO), tenant(FABRIKAM));
-        let mut record = Exchange::open(recorder.clone(), Arc::clone(&route), Mode::Enforce);
+        let counts = Arc::new(recorder.metrics.of_route(&route));
+        let mut record =
+            Exchange::open(recorder.clone(), Arc::clone(&route), counts, Mode::Enforce);
         record.creator = Some(Creator::Known(contoso, Source::Fixed));
         record.correlation_id = Some("cccccccc-0000-4000-8000-00000000000c".to_owned());
         let decision = Decision {

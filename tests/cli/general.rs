@@ -81,6 +81,7 @@ fn every_command_has_examples_in_its_help() {
         "resolve",
         "serve",
         "simulate",
+        "tail",
     ];
     for command in others.iter().map(|command| vec![*command]).chain(policy) {
         let help = run(&root(), &[&command[..], &["--help"]].concat()).stdout;

@@ -14,5 +14,8 @@ mod general;
 mod harness;
 mod policy;
 mod remote;
+mod report;
 mod resolve;
 mod simulate;
+mod tail;
+mod traces;

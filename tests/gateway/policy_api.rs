@@ -12,4 +12,4 @@ mod sessions;
 mod stage;
 mod who;
 
-pub(crate) use stage::{ADMIN, Office, READER, WRITER, path};
+pub(crate) use stage::{ADMIN, Office, READER, WRITER, is_fault, path};

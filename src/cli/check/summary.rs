@@ -1,6 +1,8 @@
 //! What a configuration without problems sets up, for people and as JSON.
 
 mod connection;
+mod traces;
+mod webhooks;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,8 @@ use http::Method;
 use serde::Serialize;
 
 use self::connection::Connection;
+use self::traces::Traces;
+use self::webhooks::Webhook;
 use crate::config::{Config, Route, RouteKind, Warning};
 use crate::core::policy::{Isolation, Mode};
 use crate::problem::visible;
@@ -21,7 +25,11 @@ pub(super) struct Summary {
     mode: Mode,
     listeners: [Listener; 2],
     policies: Policies,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traces: Option<Traces>,
     routes: Vec<Row>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    webhooks: Vec<Webhook>,
     warnings: Vec<Warning>,
 }
 
@@ -93,7 +101,9 @@ impl Summary {
                     Isolation::On => "on",
                 },
             },
+            traces: config.traces.as_ref().map(Traces::of),
             routes: config.routes.iter().map(|route| Row::of(route)).collect(),
+            webhooks: config.webhooks.iter().map(Webhook::of).collect(),
             warnings,
         }
     }
@@ -166,11 +176,21 @@ impl fmt::Display for Summary {
         let directory = directory.display();
         writeln!(
             f,
-            "policies: {count} in {directory}; a tenant without one counts as {absent}\n"
+            "policies: {count} in {directory}; a tenant without one counts as {absent}"
         )?;
+        if let Some(traces) = &self.traces {
+            writeln!(f, "{traces}")?;
+        }
+        writeln!(f)?;
         self.table(f)?;
         self.connections(f)?;
         self.relays(f)?;
+        if !self.webhooks.is_empty() {
+            writeln!(f)?;
+        }
+        self.webhooks
+            .iter()
+            .try_for_each(|webhook| writeln!(f, "{webhook}"))?;
         if !self.warnings.is_empty() {
             writeln!(f)?;
         }

@@ -75,7 +75,7 @@ pub(super) fn directory(section: &Section<'_>, key: &str, default: &str) -> Path
 }
 
 /// The path of a file that is, or could be, written to.
-pub(super) fn output(section: &Section<'_>, key: &str, path: &str) -> PathBuf {
+pub(super) fn output(section: &Section<'_>, key: &str, path: &str, expected: &str) -> PathBuf {
     let path = section.resolve(path);
     let parent = path
         .parent()
@@ -86,17 +86,11 @@ pub(super) fn output(section: &Section<'_>, key: &str, path: &str) -> PathBuf {
         Ok(_) => Some("which is not in a directory".to_owned()),
         Err(_) => Some("whose directory does not exist".to_owned()),
     };
-    report(
-        section,
-        key,
-        &path,
-        fault,
-        "\"stdout\" or a file in a directory that exists",
-    );
+    report(section, key, &path, fault, expected);
     path
 }
 
-fn path(section: &Section<'_>, key: &str, expected: &str) -> Option<PathBuf> {
+pub(super) fn path(section: &Section<'_>, key: &str, expected: &str) -> Option<PathBuf> {
     section.read(key, |value| {
         value::parsed(value, expected, |text| {
             (!text.is_empty()).then(|| section.resolve(text))
@@ -104,7 +98,13 @@ fn path(section: &Section<'_>, key: &str, expected: &str) -> Option<PathBuf> {
     })
 }
 
-fn report(section: &Section<'_>, key: &str, path: &Path, fault: Option<String>, expected: &str) {
+pub(super) fn report(
+    section: &Section<'_>,
+    key: &str,
+    path: &Path,
+    fault: Option<String>,
+    expected: &str,
+) {
     if let Some(fault) = fault {
         let found = format!("{:?}, {fault}", path.display().to_string());
         section.wrong(key, Wrong::new(found, expected));

@@ -3,6 +3,8 @@
 mod admin;
 mod connection;
 mod problems;
+mod traces;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -97,7 +99,8 @@ fn what_is_not_said_has_the_documented_default() {
     assert_eq!(config.admin.address, address("127.0.0.1:9443"));
     assert_eq!(config.policies.directory, place.0.path().join("policies"));
     assert_eq!(config.policies.absent, Isolation::Off);
-    assert_eq!(config.audit, AuditOutput::Stdout);
+    assert_eq!(config.audit.output, AuditOutput::Stdout);
+    assert_eq!(config.audit.mode, AuditMode::BestEffort);
     assert_eq!(
         (config.log.format, config.log.level.as_str()),
         (LogFormat::Text, "info")
@@ -208,7 +211,7 @@ fn everything_can_be_said() {
     );
     assert_eq!(config.policies.absent, Isolation::On);
     assert_eq!(
-        config.audit,
+        config.audit.output,
         AuditOutput::File(place.0.path().join("audit.jsonl"))
     );
     assert_eq!(

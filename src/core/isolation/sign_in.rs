@@ -23,7 +23,7 @@ pub enum SignIn {
 }
 
 /// Why a sign-in tenant cannot be determined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumCount)]
 pub enum Undetermined {
     /// Tokens of different tenants, or of an issuer that is not Entra beside Entra's.
     Disagreement,

@@ -49,6 +49,10 @@ pub(crate) struct World {
 /// The public cloud's host; clients of these tests find the gateway there.
 pub(crate) const MICROSOFT: &str = "login.microsoftonline.com";
 
+/// What Prometheus 2 accepts.
+const SCRAPE: &str = "application/openmetrics-text;version=1.0.0,\
+    application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+
 enum Records {
     File(PathBuf),
     Stdout(Lines),
@@ -296,6 +300,15 @@ impl World {
         let (status, text) = self.admin("/metrics").await;
         assert_eq!(status, 200);
         text
+    }
+
+    /// `/metrics`, as Prometheus asks for it.
+    pub(crate) async fn openmetrics(&self) -> Answer {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request = client
+            .get(format!("http://{}/metrics", self.gateway.admin))
+            .header("accept", SCRAPE);
+        Answer::of(request.send().await.unwrap()).await.unwrap()
     }
 
     /// Warnings in the log so far.

@@ -1,6 +1,6 @@
 //! The admin listener: apart from the data plane, and bounded in what it tells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
 
@@ -136,41 +136,92 @@ async fn metrics_count_what_happened() {
         .await
         .is_refusal(405, "method");
 
-    let answer = ask(&world, Method::GET, "/metrics").await;
+    let answer = world.openmetrics().await;
     assert_eq!(
         answer.header("content-type"),
         Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
     );
     let text = answer.text();
     let samples = samples(&text);
+    // Whoever does not ask for it gets the older format, with the same samples.
+    let older = ask(&world, Method::GET, "/metrics").await;
+    assert_eq!(
+        older.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    let older = older.text();
+    assert!(older.contains("\n# TYPE tidegate_exchanges_total counter\n"));
+    assert!(!older.contains("# EOF") && !older.contains("# UNIT"));
+    let names = |text: &str| -> BTreeSet<String> {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines
+            .map(|line| line.rsplit_once(' ').unwrap().0.to_owned())
+            .collect()
+    };
+    assert_eq!(names(&older), names(&text));
     for tenant in [CONTOSO, FABRIKAM, NORTHWIND] {
         assert!(!text.contains(tenant), "tenant ids are no labels");
     }
-    let exchanges = |route: &str, decision: &str, reason: &str| {
-        samples.get(&format!(
-            "tidegate_exchanges_total\
-             {{route=\"{route}\",decision=\"{decision}\",reason=\"{reason}\"}}"
-        ))
-    };
-    assert_eq!(exchanges("token-v2", "block", "outbound_block"), Some(&2.0));
-    assert_eq!(exchanges("token-v2", "allow", "same_tenant"), Some(&1.0));
-    assert_eq!(exchanges("token-v1", "allow", "same_tenant"), Some(&1.0));
-    assert_eq!(exchanges("token-v2", "error", "form_malformed"), Some(&1.0));
+    for (route, decision, reason, kind, count) in [
+        ("token-v2", "block", "outbound_block", "entra", 2.0),
+        ("token-v2", "allow", "same_tenant", "entra", 1.0),
+        ("token-v1", "allow", "same_tenant", "entra", 1.0),
+        ("token-v2", "error", "form_malformed", "unseen", 1.0),
+    ] {
+        let name = format!(
+            "tidegate_exchanges_total{{route=\"{route}\",decision=\"{decision}\",\
+             reason=\"{reason}\",token_kind=\"{kind}\"}}"
+        );
+        assert_eq!(samples.get(&name), Some(&count), "{name}\n{text}");
+    }
     for (name, value) in [
         ("tidegate_requests_refused_total{reason=\"no_route\"}", 1.0),
         ("tidegate_requests_refused_total{reason=\"method\"}", 1.0),
-        ("tidegate_exchange_gateway_seconds_count", 5.0),
-        ("tidegate_exchange_upstream_seconds_count", 4.0),
+        (
+            "tidegate_exchange_gateway_seconds_count{route=\"token-v2\"}",
+            4.0,
+        ),
+        (
+            "tidegate_exchange_gateway_seconds_count{route=\"token-v1\"}",
+            1.0,
+        ),
+        (
+            "tidegate_exchange_upstream_seconds_count{route=\"token-v2\"}",
+            3.0,
+        ),
+        (
+            "tidegate_exchange_upstream_seconds_count{route=\"token-v1\"}",
+            1.0,
+        ),
+        (
+            "tidegate_exchange_upstream_seconds_count{route=\"azure-devops\"}",
+            0.0,
+        ),
         ("tidegate_policies", 2.0),
         ("tidegate_policies_unreadable", 0.0),
         ("tidegate_policy_reload_failures_total", 0.0),
+        ("tidegate_policy_problems", 0.0),
+        ("tidegate_policies_watched{by=\"events\"}", 1.0),
+        ("tidegate_policies_watched{by=\"polling\"}", 0.0),
         ("tidegate_audit_records_dropped_total", 0.0),
+        ("tidegate_audit_failing", 0.0),
+        ("tidegate_exchanges_in_flight_limit", 1024.0),
+        ("tidegate_connections_limit", 4096.0),
         ("tidegate_exchanges_in_flight", 0.0),
         ("tidegate_connections_refused_total", 0.0),
-        ("tidegate_build_info{version=\"0.1.0\"}", 1.0),
     ] {
         assert_eq!(samples.get(name), Some(&value), "{name}\n{text}");
     }
+    let build = samples
+        .keys()
+        .find(|name| name.starts_with("tidegate_build_info{"));
+    let build = build.expect(&text);
+    assert!(build.contains(r#"version="0.1.0""#), "{build}");
+    assert!(build.contains(r#"rustc="1."#), "{build}");
+    // Nothing of routes on which no exchange comes.
+    assert!(!text.contains(r#"route="keys-v2""#), "{text}");
+    assert!(samples.contains_key("tidegate_audit_queue_bytes"));
+    assert!(samples["tidegate_policies_age_seconds"] < 60.0);
     assert!(samples["tidegate_connections"] >= 1.0);
     assert!(samples["tidegate_policies_reloaded_timestamp_seconds"] > 1.7e9);
     world.finish().await;

@@ -118,6 +118,7 @@ async fn lost_records_raise_an_alarm() {
             .then_some(())
     })
     .await;
+    assert!(world.metrics().await.contains("tidegate_audit_failing 1\n"));
     assert!(world.log.count(" ERROR ") > 0, "{}", world.log.text());
     world.signal(rustix::process::Signal::TERM);
     assert_eq!(world.gateway.ended().await.code(), Some(0));

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::audit::{self, Audit, Event, PolicyRequest};
-use crate::config::{self, AuditOutput};
+use crate::config::{self, AuditMode, AuditOutput};
 use crate::core::creator::{Creator, Source};
 use crate::core::isolation::{OnUndetermined, Provider, Terms, evaluate};
 use crate::core::policy::{Isolation, Snapshot};
@@ -25,7 +25,8 @@ fn tenant(id: &str) -> TenantId {
 fn written(act: impl FnOnce(Audit)) -> String {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit");
-    let (audit, writer) = Audit::start(&AuditOutput::File(path.clone())).unwrap();
+    let (audit, writer) =
+        Audit::start(&AuditOutput::File(path.clone()), AuditMode::BestEffort).unwrap();
     act(audit);
     drop(writer);
     std::fs::read_to_string(path).unwrap()
@@ -58,7 +59,8 @@ fn exchange(creator: Creator, mode: Mode) -> String {
     written(|audit| {
         let route = Arc::clone(&config.routes[0]);
         let recorder = Recorder::new(audit, Arc::default());
-        let mut exchange = audit::Exchange::open(recorder, route, mode);
+        let counts = Arc::new(recorder.metrics.of_route(&route));
+        let mut exchange = audit::Exchange::open(recorder, route, counts, mode);
         exchange.creator = Some(creator);
         exchange.connector = Some("a \"connector\"".to_owned());
         exchange.decided(&decision, Some(tenant(B)), None);

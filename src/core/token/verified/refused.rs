@@ -1,7 +1,7 @@
 //! Why a token is refused.
 
 /// Why a token is refused. Words for the inside: a client is only told that it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::EnumCount)]
 pub enum Refused {
     /// `alg` is not `RS256`.
     Algorithm,
