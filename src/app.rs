@@ -8,16 +8,15 @@ mod sockets;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
 use crate::admin::{self, Desk};
 use crate::audit::Audit;
@@ -26,16 +25,16 @@ use crate::core::isolation::Terms;
 use crate::domains::Domains;
 use crate::gateway::{Gateway, Lane, Worker};
 use crate::keys::KeyStore;
-use crate::listener;
+use crate::listener::{self, Phase};
 use crate::metrics::Metrics;
 use crate::policies::{Policies, expiry};
 use crate::problem::Problem;
 use crate::recorder::Recorder;
 use crate::telemetry;
-use crate::tls;
-use crate::upstream::Upstream;
+use crate::tls::{self, Certificates, Keeping, Server};
+use crate::upstream::{Sockets, Upstream};
 
-use sockets::{Share, bind, bind_workers, raise_descriptor_limit};
+use sockets::{Connections, Share, bind, bind_workers, raise_descriptor_limit};
 
 /// Why the gateway does not start, or does not end well.
 #[derive(Debug, Error)]
@@ -90,27 +89,30 @@ fn count(problems: usize) -> String {
 /// How long the end waits for policies that are being written.
 const LAST_WRITES: Duration = Duration::from_secs(10);
 
-/// Runs the gateway until SIGTERM or SIGINT. SIGHUP reads the policies again and fetches keys.
+/// Runs the gateway until SIGTERM or SIGINT. SIGHUP reads policies and certificates again and
+/// fetches keys.
 ///
 /// # Errors
 /// [`StartError`]; nothing is bound then.
 pub fn run(config: &Config) -> Result<(), StartError> {
     telemetry::start(&config.log);
     announce(config);
-    raise_descriptor_limit(config.limits.connections);
+    let connections = Connections::within(raise_descriptor_limit(), config.limits.connections);
+    let mut config = config.clone();
+    config.limits.connections = connections.clients;
+    let config = &config;
     tls::install_provider();
-    let acceptor = match &config.listen.tls {
-        Some(files) => Some(tls::acceptor(files).map_err(StartError::Tls)?),
-        None => None,
-    };
-    let admin_acceptor = match &config.admin.tls {
-        Some(files) => Some(tls::admin_acceptor(files).map_err(StartError::AdminTls)?),
-        None => None,
-    };
+    let metrics = Arc::new(Metrics::new());
+    let certificates = Certificates::new(&metrics);
+    let tls = config.listen.tls.as_ref();
+    let tls = tls.map(|files| certificates.data(files));
+    let tls = tls.transpose().map_err(StartError::Tls)?;
+    let admin_tls = config.admin.tls.as_ref();
+    let admin_tls = admin_tls.map(|files| certificates.admin(files));
+    let admin_tls = admin_tls.transpose().map_err(StartError::AdminTls)?;
     let policies = Policies::open(&config.policies.directory).map_err(StartError::Policies)?;
     let (audit, writer) = Audit::start(&config.audit).map_err(StartError::Audit)?;
-    let metrics = Arc::new(Metrics::new());
-    let keys = KeyStore::new(config, &metrics)
+    let keys = KeyStore::new(config, &certificates, &metrics)
         .map_err(|(name, error)| StartError::Provider { name, error })?;
     let gateway = Arc::new(Gateway::new(
         config,
@@ -118,11 +120,13 @@ pub fn run(config: &Config) -> Result<(), StartError> {
         Recorder::new(audit, metrics),
         keys,
     ));
-    let desk = Desk::new(config, Arc::clone(&gateway), admin_acceptor)
+    let desk = Desk::new(config, Arc::clone(&gateway), admin_tls, &certificates)
         .map_err(|(name, error)| StartError::Provider { name, error })?;
+    let sockets = upstream_sockets(config, connections.upstreams);
     let workers = (0..config.listen.workers)
-        .map(|_| worker(config, &gateway).map(Arc::new))
+        .map(|_| worker(config, &gateway, &certificates, &sockets).map(Arc::new))
         .collect::<Result<Vec<_>, _>>()?;
+    let certificates = certificates.keep()?;
 
     let runtime = Builder::new_current_thread().enable_all().build()?;
     // Before anything is bound: whoever sees us listen may tell us to end.
@@ -132,24 +136,24 @@ pub fn run(config: &Config) -> Result<(), StartError> {
     };
     let admin = bind("admin", config.admin.address, Share::No)?;
     let sockets = bind_workers(config)?;
-    let (stop, stopped) = watch::channel(false);
+    let (tell, phase) = watch::channel(Phase::Serving);
     let mut threads = Vec::new();
     for (number, (socket, worker)) in sockets.into_iter().zip(workers).enumerate() {
-        let (acceptor, stopped) = (acceptor.clone(), stopped.clone());
+        let (tls, phase) = (tls.clone(), phase.clone());
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let thread = thread::Builder::new()
             .name(format!("worker-{number}"))
-            .spawn(move || work(&runtime, socket, worker, acceptor, stopped))?;
+            .spawn(move || work(&runtime, socket, worker, tls, phase))?;
         threads.push(thread);
     }
-    let drain = move || {
-        // Sent even if nobody waits any more.
-        stop.send_replace(true);
-        for thread in threads {
-            drop(thread.join());
-        }
-    };
-    let ended = runtime.block_on(serve_admin(admin, desk, gateway, policies, signals, drain));
+    let workers = Workers { tell, threads };
+    let ended = runtime.block_on(serve_admin(
+        admin,
+        desk,
+        (gateway, policies, certificates),
+        signals,
+        workers,
+    ));
     drop(writer);
     // A name that is being looked up would be waited for.
     runtime.shutdown_background();
@@ -157,8 +161,45 @@ pub fn run(config: &Config) -> Result<(), StartError> {
     ended
 }
 
+/// The worker threads, and how they are told of the end.
+struct Workers {
+    tell: watch::Sender<Phase>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Workers {
+    /// Has every worker drain. It blocks until they have.
+    fn drain(self) {
+        // Sent even if nobody waits any more.
+        self.tell.send_replace(Phase::Ending);
+        for thread in self.threads {
+            drop(thread.join());
+        }
+    }
+}
+
+/// Shares out what there is for connections to providers and services. Half of it is never idle.
+fn upstream_sockets(config: &Config, places: usize) -> Sockets {
+    let mut endpoints: Vec<&Endpoint> = Vec::new();
+    for route in &config.routes {
+        if !endpoints.contains(&endpoint(route)) {
+            endpoints.push(endpoint(route));
+        }
+    }
+    let pools = endpoints.len().saturating_mul(config.listen.workers).max(1);
+    Sockets {
+        places: Arc::new(Semaphore::new(places)),
+        idle: places / 2 / pools,
+    }
+}
+
 /// One worker's state: its own connections to every provider and service.
-fn worker(config: &Config, gateway: &Arc<Gateway>) -> Result<Worker, StartError> {
+fn worker(
+    config: &Config,
+    gateway: &Arc<Gateway>,
+    certificates: &Certificates,
+    sockets: &Sockets,
+) -> Result<Worker, StartError> {
     let mut reached: Vec<(&Endpoint, Arc<Upstream>)> = Vec::new();
     let mut resolved: Vec<(&str, Arc<Domains>)> = Vec::new();
     let mut lanes = Vec::with_capacity(config.routes.len());
@@ -169,9 +210,9 @@ fn worker(config: &Config, gateway: &Arc<Gateway>) -> Result<Worker, StartError>
         let upstream = if let Some((_, upstream)) = known {
             Arc::clone(upstream)
         } else {
-            let upstream =
-                Upstream::new(endpoint, &config.limits).map_err(|error| unusable(route, error))?;
-            let upstream = Arc::new(upstream);
+            let of = name(route);
+            let upstream = Upstream::new(of, endpoint, &config.limits, certificates, sockets);
+            let upstream = Arc::new(upstream.map_err(|error| unusable(route, error))?);
             reached.push((endpoint, Arc::clone(&upstream)));
             upstream
         };
@@ -211,6 +252,16 @@ fn endpoint(route: &Route) -> &Endpoint {
     }
 }
 
+/// What logs and metrics call the server that a route's requests go to.
+fn name(route: &Route) -> String {
+    match &route.kind {
+        RouteKind::Connection(Connection { service, .. }) => format!("services.{}", service.name),
+        RouteKind::Discovery | RouteKind::Relay { .. } | RouteKind::Token => {
+            format!("providers.{}", route.provider.name)
+        }
+    }
+}
+
 fn unusable(route: &Route, error: String) -> StartError {
     match &route.kind {
         RouteKind::Connection(Connection { service, .. }) => StartError::Service {
@@ -229,12 +280,12 @@ fn work(
     runtime: &Runtime,
     socket: StdListener,
     worker: Arc<Worker>,
-    acceptor: Option<TlsAcceptor>,
-    stopped: watch::Receiver<bool>,
+    tls: Option<Server>,
+    phase: watch::Receiver<Phase>,
 ) {
     runtime.block_on(async move {
         match TcpListener::from_std(socket) {
-            Ok(listener) => listener::serve(listener, worker, acceptor, stopped).await,
+            Ok(listener) => listener::serve(listener, worker, tls, phase).await,
             Err(error) => tracing::error!(%error, "a worker cannot listen"),
         }
     });
@@ -245,32 +296,37 @@ fn work(
 async fn serve_admin(
     socket: StdListener,
     desk: Desk,
-    gateway: Arc<Gateway>,
-    policies: Policies,
-    mut signals: Signals,
-    drain: impl FnOnce() + Send + 'static,
+    (gateway, policies, certificates): (Arc<Gateway>, Policies, Keeping),
+    signals: Signals,
+    workers: Workers,
 ) -> Result<(), StartError> {
     let desk = Arc::new(desk);
     let listener = match TcpListener::from_std(socket) {
         Ok(listener) => listener,
         Err(error) => {
-            drain();
+            workers.drain();
             return Err(error.into());
         }
     };
     desk.readiness.set(true);
     let _keys_are_kept = gateway.keys.keep();
     tokio::spawn(expiry::announce(policies.clone()));
-    tokio::spawn(reload_on(signals.hangup, policies, Arc::clone(&gateway)));
+    let Signals { hangup, mut ends } = signals;
+    let sources = (policies, Arc::clone(&gateway), certificates);
+    tokio::spawn(reload_on(hangup, sources));
     tokio::spawn(admin::serve(listener, Arc::clone(&desk)));
-    tokio::select! {
-        _ = signals.terminate.recv() => {}
-        _ = signals.interrupt.recv() => {}
-    }
+    ends.next().await;
     desk.readiness.set(false);
+    let delay = gateway.limits.drain_delay;
+    if !delay.is_zero() {
+        tracing::info!(?delay, "not ready any more: clients shall leave");
+        workers.tell.send_replace(Phase::Leaving);
+        // Told again, it ends without waiting.
+        drop(timeout(delay, ends.next()).await);
+    }
     tracing::info!("draining");
     // It blocks: on a thread of its own.
-    drop(tokio::task::spawn_blocking(drain).await);
+    drop(tokio::task::spawn_blocking(|| workers.drain()).await);
     if timeout(LAST_WRITES, desk.finish()).await.is_err() {
         tracing::warn!("policies were still being written at the end");
     }
@@ -278,18 +334,34 @@ async fn serve_admin(
 }
 
 struct Signals {
+    ends: Ends,
+    hangup: Signal,
+}
+
+/// The signals that tell the process to end.
+struct Ends {
     terminate: Signal,
     interrupt: Signal,
-    hangup: Signal,
 }
 
 impl Signals {
     fn register() -> io::Result<Self> {
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
+            ends: Ends {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+            },
             hangup: signal(SignalKind::hangup())?,
         })
+    }
+}
+
+impl Ends {
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
@@ -313,8 +385,12 @@ fn announce(config: &Config) {
     }
 }
 
-async fn reload_on(mut hangup: Signal, policies: Policies, gateway: Arc<Gateway>) {
+async fn reload_on(
+    mut hangup: Signal,
+    (policies, gateway, certificates): (Policies, Arc<Gateway>, Keeping),
+) {
     while hangup.recv().await.is_some() {
+        certificates.reload();
         policies.reload();
         gateway.keys.fetch();
     }

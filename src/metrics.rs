@@ -18,8 +18,10 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::policies::Stats;
 
+mod certificates;
 mod keys;
 
+pub use certificates::CertificateMetrics;
 pub use keys::KeyMetrics;
 
 /// All metrics of the process.
@@ -42,6 +44,7 @@ pub struct Metrics {
     policy_reload_failures: Counter<u64, AtomicU64>,
     policy_requests: Family<PolicyRequestLabels, Counter>,
     audit_dropped: Counter<u64, AtomicU64>,
+    certificates: certificates::Families,
     keys: keys::Families,
 }
 
@@ -95,6 +98,7 @@ impl Metrics {
             policy_reload_failures: Counter::default(),
             policy_requests: Family::default(),
             audit_dropped: Counter::default(),
+            certificates: certificates::Families::default(),
             keys: keys::Families::default(),
         };
         metrics.register();
@@ -173,11 +177,22 @@ impl Metrics {
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
         self.keys.register(registry);
+        self.certificates.register(registry);
     }
 
     /// What is counted about one provider's keys.
     pub fn keys_of(&self, provider: &str) -> KeyMetrics {
         self.keys.of(provider)
+    }
+
+    /// What is counted about the certificates of a listener.
+    pub fn certificates_of_listener(&self, listener: &'static str) -> CertificateMetrics {
+        self.certificates.of_listener(listener)
+    }
+
+    /// What is counted about the certificates that belong to a provider or service.
+    pub fn certificates_of_upstream(&self, upstream: &str) -> CertificateMetrics {
+        self.certificates.of_upstream(upstream)
     }
 
     /// Counts one exchange.

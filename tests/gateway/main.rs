@@ -25,4 +25,6 @@ mod policy_api;
 mod python;
 mod reload;
 mod replies;
+mod rotation;
 mod rows;
+mod tls;

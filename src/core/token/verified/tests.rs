@@ -15,6 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tidegate_mock::{KeyName, KeyRing, SigningKey};
 
+use crate::core::policy::UnixSeconds;
 use super::super::issuer::Cloud;
 use super::*;
 
