@@ -21,6 +21,14 @@ check:
 bench:
     cargo bench --bench '*'
 
+# Every fuzz target for so many seconds (fuzz/README.md); needs cargo-fuzz.
+fuzz SECONDS="600" *TARGETS:
+    fuzz/run {{ SECONDS }} {{ TARGETS }}
+
+# Changes what decides, one thing at a time, and expects a unit test to fail; needs cargo-mutants.
+mutants *ARGUMENTS:
+    cargo mutants --test-tool cargo -j1 {{ ARGUMENTS }}
+
 # Known vulnerabilities of dependencies; needs github.com and cargo-deny.
 advisories:
     cargo deny check advisories

@@ -31,14 +31,14 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
-use tokio_rustls::TlsAcceptor;
 
+use crate::accept::Acceptor;
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::metrics::plain;
-use crate::tls;
+use crate::tls::{Certificates, Server, Shown};
 use api::Api;
 use held::{Busy, Held};
 
@@ -73,26 +73,27 @@ impl Readiness {
 /// What the admin listener serves.
 pub struct Desk {
     gateway: Arc<Gateway>,
-    acceptor: Option<TlsAcceptor>,
+    tls: Option<Server>,
     api: Arc<Api>,
     /// What `/readyz` says.
     pub readiness: Readiness,
 }
 
 impl Desk {
-    /// Prepares it; `acceptor` where it speaks TLS.
+    /// Prepares it; `tls` where it speaks that.
     ///
     /// # Errors
     /// The name of the provider that resolves domains, and a sentence about it.
     pub fn new(
         config: &Config,
         gateway: Arc<Gateway>,
-        acceptor: Option<TlsAcceptor>,
+        tls: Option<Server>,
+        certificates: &Certificates,
     ) -> Result<Self, (String, String)> {
         Ok(Self {
-            api: Arc::new(Api::new(config, &gateway)?),
+            api: Arc::new(Api::new(config, &gateway, certificates)?),
             gateway,
-            acceptor,
+            tls,
             readiness: Readiness::default(),
         })
     }
@@ -106,30 +107,31 @@ impl Desk {
         stream.set_nodelay(true)?;
         let mut stream = Box::pin(TimeoutStream::new(stream));
         stream.as_mut().set_write_timeout_pinned(Some(PATIENCE));
-        let Some(acceptor) = &self.acceptor else {
-            return self.http(stream, Vec::new(), busy).await;
+        let Some(tls) = &self.tls else {
+            return self.http(stream, None, busy).await;
         };
-        let stream = timeout(PATIENCE, acceptor.accept(stream))
+        let handshake = tls.now();
+        let stream = timeout(PATIENCE, handshake.acceptor().accept(stream))
             .await
             .map_err(|_| io::ErrorKind::TimedOut)??;
-        let session = stream.get_ref().1;
-        let names = session
-            .peer_certificates()
-            .and_then(|chain| chain.first())
-            .map_or_else(Vec::new, tls::names);
-        self.http(stream, names, busy).await
+        let shown = handshake.shown(stream.get_ref().1);
+        self.http(stream, shown, busy).await
     }
 
-    async fn http<S>(self: Arc<Self>, stream: S, names: Vec<String>, busy: Busy) -> io::Result<()>
+    async fn http<S>(self: Arc<Self>, stream: S, shown: Option<Shown>, busy: Busy) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let names: Arc<[String]> = names.into();
+        let names = shown.as_ref().map_or_else(Vec::new, Shown::names);
+        let shown = Arc::new((shown, names));
         let service = service_fn(move |request| {
-            let (desk, names, busy) = (Arc::clone(&self), Arc::clone(&names), busy.clone());
+            let (desk, shown, busy) = (Arc::clone(&self), Arc::clone(&shown), busy.clone());
             async move {
                 let _busy = busy.begin();
-                Ok::<_, Infallible>(desk.answer(request, &names).await)
+                // A certificate that is not good any more is none.
+                let good = shown.0.as_ref().is_some_and(Shown::is_good);
+                let names: &[String] = if good { &shown.1 } else { &[] };
+                Ok::<_, Infallible>(desk.answer(request, names).await)
             }
         });
         held::converse(stream, service, held::LIFE).await
@@ -169,16 +171,10 @@ impl Desk {
 
 /// Serves the admin listener for as long as the process lives.
 pub async fn serve(listener: TcpListener, desk: Arc<Desk>) {
+    let mut acceptor = Acceptor::new(listener, "admin");
     let mut held = Held::default();
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept an admin connection");
-                sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
+        let (stream, _) = acceptor.accept().await;
         held.make_room().await;
         let desk = Arc::clone(&desk);
         held.hold(|busy| async move {

@@ -3,42 +3,35 @@
 //! Invariant: everything that can be wrong is found before a port is bound; readiness goes first
 //! when the process is told to end, and audit records are written last.
 
+mod recording;
 mod sockets;
+mod workers;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
 use crate::admin::{self, Desk};
-use crate::audit::Audit;
-use crate::config::{self, Config, Connection, Endpoint, Route, RouteKind};
-use crate::core::isolation::Terms;
-use crate::domains::Domains;
-use crate::events::{self, Events};
-use crate::gateway::{Gateway, Lane, Worker};
+use crate::config::{self, Config, RouteKind};
+use crate::events;
+use crate::gateway::Gateway;
 use crate::keys::KeyStore;
-use crate::listener;
 use crate::metrics::Metrics;
 use crate::policies::{Policies, expiry};
 use crate::problem::Problem;
-use crate::recorder::Recorder;
 use crate::telemetry;
-use crate::tls;
-use crate::traces::Traces;
-use crate::upstream::Upstream;
-use crate::webhooks::{WebhookError, Webhooks};
+use crate::tls::{self, Certificates, Keeping};
+use crate::webhooks::WebhookError;
 
-use sockets::{Share, bind, bind_workers, raise_descriptor_limit};
+use sockets::{Connections, Share, bind, bind_workers, raise_descriptor_limit};
+use workers::Workers;
 
 /// Why the gateway does not start, or does not end well.
 #[derive(Debug, Error)]
@@ -116,63 +109,36 @@ fn count(problems: usize) -> String {
 /// How long the end waits for policies that are being written.
 const LAST_WRITES: Duration = Duration::from_secs(10);
 
-/// Runs the gateway until SIGTERM or SIGINT. SIGHUP reads the policies again, fetches keys
-/// and looks whether the audit file was moved.
+/// Runs the gateway until SIGTERM or SIGINT. SIGHUP reads policies and certificates again, fetches
+/// keys and looks whether the audit file was moved.
 ///
 /// # Errors
 /// [`StartError`]; nothing is bound then.
 pub fn run(config: &Config) -> Result<(), StartError> {
     telemetry::start(&config.log);
     announce(config);
-    raise_descriptor_limit(config.limits.connections);
+    let connections = Connections::within(raise_descriptor_limit(), config.limits.connections);
+    let mut config = config.clone();
+    config.limits.connections = connections.clients;
+    let config = &config;
     tls::install_provider();
-    let acceptor = match &config.listen.tls {
-        Some(files) => Some(tls::acceptor(files).map_err(StartError::Tls)?),
-        None => None,
-    };
-    let admin_acceptor = match &config.admin.tls {
-        Some(files) => Some(tls::admin_acceptor(files).map_err(StartError::AdminTls)?),
-        None => None,
-    };
-    let policies = Policies::open(&config.policies.directory).map_err(StartError::Policies)?;
     let metrics = Arc::new(Metrics::new());
-    // Before any line is written: what a killed gateway missed is looked up in those there are.
-    let events = match &config.events {
-        Some(events) => {
-            let started = Events::start(events, &config.audit, metrics.events.clone());
-            Some(started.map_err(StartError::Events)?)
-        }
-        None => None,
-    };
-    let (audit, writer) =
-        Audit::start(&config.audit.output, config.audit.mode).map_err(StartError::Audit)?;
-    let keys = KeyStore::new(config, &metrics)
+    let certificates = Certificates::new(&metrics);
+    let tls = config.listen.tls.as_ref();
+    let tls = tls.map(|files| certificates.data(files));
+    let tls = tls.transpose().map_err(StartError::Tls)?;
+    let admin_tls = config.admin.tls.as_ref();
+    let admin_tls = admin_tls.map(|files| certificates.admin(files));
+    let admin_tls = admin_tls.transpose().map_err(StartError::AdminTls)?;
+    let policies = Policies::open(&config.policies.directory).map_err(StartError::Policies)?;
+    let (recorder, recording) = recording::start(config, &certificates, &metrics)?;
+    let keys = KeyStore::new(config, &certificates, &metrics)
         .map_err(|(name, error)| StartError::Provider { name, error })?;
-    let mut recorder = Recorder::new(audit, Arc::clone(&metrics));
-    let storing = events.map(|(events, storing)| {
-        recorder.events = Some(events);
-        storing
-    });
-    let traces = match &config.traces {
-        Some(traces) => Some(Traces::start(traces, &metrics).map_err(StartError::Traces)?),
-        None => None,
-    };
-    let exporting = traces.map(|(traces, exporting)| {
-        recorder.traces = Some(traces);
-        exporting
-    });
-    let mut deliveries = None;
-    if !config.webhooks.is_empty() {
-        let (webhooks, sending) = Webhooks::start(&config.webhooks, &metrics)?;
-        recorder.webhooks = Some(webhooks);
-        deliveries = Some(sending);
-    }
     let gateway = Arc::new(Gateway::new(config, policies.clone(), recorder, keys));
-    let desk = Desk::new(config, Arc::clone(&gateway), admin_acceptor)
+    let desk = Desk::new(config, Arc::clone(&gateway), admin_tls, &certificates)
         .map_err(|(name, error)| StartError::Provider { name, error })?;
-    let workers = (0..config.listen.workers)
-        .map(|_| worker(config, &gateway).map(Arc::new))
-        .collect::<Result<Vec<_>, _>>()?;
+    let workers = workers::build(config, &gateway, &certificates, connections.upstreams)?;
+    let certificates = certificates.keep()?;
 
     let runtime = Builder::new_current_thread().enable_all().build()?;
     // Before anything is bound: whoever sees us listen may tell us to end.
@@ -181,118 +147,20 @@ pub fn run(config: &Config) -> Result<(), StartError> {
         Signals::register()?
     };
     let admin = bind("admin", config.admin.address, Share::No)?;
-    let sockets = bind_workers(config)?;
-    let (stop, stopped) = watch::channel(false);
-    let mut threads = Vec::new();
-    for (number, (socket, worker)) in sockets.into_iter().zip(workers).enumerate() {
-        let (acceptor, stopped) = (acceptor.clone(), stopped.clone());
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let thread = thread::Builder::new()
-            .name(format!("worker-{number}"))
-            .spawn(move || work(&runtime, socket, worker, acceptor, stopped))?;
-        threads.push(thread);
-    }
-    let drain = move || {
-        // Sent even if nobody waits any more.
-        stop.send_replace(true);
-        for thread in threads {
-            drop(thread.join());
-        }
-    };
-    let ended = runtime.block_on(serve_admin(admin, desk, gateway, policies, signals, drain));
+    let workers = Workers::start(workers, bind_workers(config)?, tls.as_ref())?;
+    let ended = runtime.block_on(serve_admin(
+        admin,
+        desk,
+        (gateway, policies, certificates),
+        signals,
+        workers,
+    ));
     // What was decided last is told, too.
-    drop(exporting);
-    drop(deliveries);
-    drop(storing);
-    drop(writer);
+    drop(recording);
     // A name that is being looked up would be waited for.
     runtime.shutdown_background();
     tracing::info!("stopped");
     ended
-}
-
-/// One worker's state: its own connections to every provider and service.
-fn worker(config: &Config, gateway: &Arc<Gateway>) -> Result<Worker, StartError> {
-    let mut reached: Vec<(&Endpoint, Arc<Upstream>)> = Vec::new();
-    let mut resolved: Vec<(&str, Arc<Domains>)> = Vec::new();
-    let mut lanes = Vec::with_capacity(config.routes.len());
-    for route in &config.routes {
-        let provider = &route.provider;
-        let endpoint = endpoint(route);
-        let known = reached.iter().find(|(known, _)| *known == endpoint);
-        let upstream = if let Some((_, upstream)) = known {
-            Arc::clone(upstream)
-        } else {
-            let upstream =
-                Upstream::new(endpoint, &config.limits).map_err(|error| unusable(route, error))?;
-            let upstream = Arc::new(upstream);
-            reached.push((endpoint, Arc::clone(&upstream)));
-            upstream
-        };
-        let known = resolved.iter().find(|(known, _)| *known == provider.name);
-        let domains = if let Some((_, domains)) = known {
-            Arc::clone(domains)
-        } else {
-            let domains = Arc::new(Domains::new(provider.issuers.clone()));
-            resolved.push((&provider.name, Arc::clone(&domains)));
-            domains
-        };
-        lanes.push(Lane {
-            route: Arc::clone(route),
-            upstream,
-            domains,
-            terms: Terms {
-                mode: config.mode,
-                absent: config.policies.absent,
-                undetermined: provider.undetermined,
-                provider: provider.kind,
-            },
-            counts: Arc::new(gateway.recorder.metrics.of_route(route)),
-        });
-    }
-    Ok(Worker {
-        gateway: Arc::clone(gateway),
-        lanes,
-    })
-}
-
-/// Where a route's requests go.
-fn endpoint(route: &Route) -> &Endpoint {
-    match &route.kind {
-        RouteKind::Connection(Connection { service, .. }) => &service.endpoint,
-        RouteKind::Discovery | RouteKind::Relay { .. } | RouteKind::Token => {
-            &route.provider.endpoint
-        }
-    }
-}
-
-fn unusable(route: &Route, error: String) -> StartError {
-    match &route.kind {
-        RouteKind::Connection(Connection { service, .. }) => StartError::Service {
-            name: service.name.clone(),
-            error,
-        },
-        RouteKind::Discovery | RouteKind::Relay { .. } | RouteKind::Token => StartError::Provider {
-            name: route.provider.name.clone(),
-            error,
-        },
-    }
-}
-
-/// A worker thread: one single-threaded runtime, one listening socket.
-fn work(
-    runtime: &Runtime,
-    socket: StdListener,
-    worker: Arc<Worker>,
-    acceptor: Option<TlsAcceptor>,
-    stopped: watch::Receiver<bool>,
-) {
-    runtime.block_on(async move {
-        match TcpListener::from_std(socket) {
-            Ok(listener) => listener::serve(listener, worker, acceptor, stopped).await,
-            Err(error) => tracing::error!(%error, "a worker cannot listen"),
-        }
-    });
 }
 
 /// Serves the admin listener and waits for the signal to end; then drains, and still answers
@@ -300,32 +168,37 @@ fn work(
 async fn serve_admin(
     socket: StdListener,
     desk: Desk,
-    gateway: Arc<Gateway>,
-    policies: Policies,
-    mut signals: Signals,
-    drain: impl FnOnce() + Send + 'static,
+    (gateway, policies, certificates): (Arc<Gateway>, Policies, Keeping),
+    signals: Signals,
+    workers: Workers,
 ) -> Result<(), StartError> {
     let desk = Arc::new(desk);
     let listener = match TcpListener::from_std(socket) {
         Ok(listener) => listener,
         Err(error) => {
-            drain();
+            workers.drain();
             return Err(error.into());
         }
     };
     desk.readiness.set(true);
     let _keys_are_kept = gateway.keys.keep();
     tokio::spawn(expiry::announce(policies.clone()));
-    tokio::spawn(reload_on(signals.hangup, policies, Arc::clone(&gateway)));
+    let Signals { hangup, mut ends } = signals;
+    let sources = (policies, Arc::clone(&gateway), certificates);
+    tokio::spawn(reload_on(hangup, sources));
     tokio::spawn(admin::serve(listener, Arc::clone(&desk)));
-    tokio::select! {
-        _ = signals.terminate.recv() => {}
-        _ = signals.interrupt.recv() => {}
-    }
+    ends.next().await;
     desk.readiness.set(false);
+    let delay = gateway.limits.drain_delay;
+    if !delay.is_zero() {
+        tracing::info!(?delay, "not ready any more: clients shall leave");
+        workers.leave();
+        // Told again, it ends without waiting.
+        drop(timeout(delay, ends.next()).await);
+    }
     tracing::info!("draining");
     // It blocks: on a thread of its own.
-    drop(tokio::task::spawn_blocking(drain).await);
+    drop(tokio::task::spawn_blocking(|| workers.drain()).await);
     if timeout(LAST_WRITES, desk.finish()).await.is_err() {
         tracing::warn!("policies were still being written at the end");
     }
@@ -333,18 +206,34 @@ async fn serve_admin(
 }
 
 struct Signals {
+    ends: Ends,
+    hangup: Signal,
+}
+
+/// The signals that tell the process to end.
+struct Ends {
     terminate: Signal,
     interrupt: Signal,
-    hangup: Signal,
 }
 
 impl Signals {
     fn register() -> io::Result<Self> {
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
+            ends: Ends {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+            },
             hangup: signal(SignalKind::hangup())?,
         })
+    }
+}
+
+impl Ends {
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
@@ -368,8 +257,12 @@ fn announce(config: &Config) {
     }
 }
 
-async fn reload_on(mut hangup: Signal, policies: Policies, gateway: Arc<Gateway>) {
+async fn reload_on(
+    mut hangup: Signal,
+    (policies, gateway, certificates): (Policies, Arc<Gateway>, Keeping),
+) {
     while hangup.recv().await.is_some() {
+        certificates.reload();
         policies.reload();
         gateway.recorder.audit.reopen();
         gateway.keys.fetch();

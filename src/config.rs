@@ -187,7 +187,9 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// One upstream exchange in all: connect to last byte.
     pub upstream_timeout: Duration,
-    /// How long exchanges under way may take to finish after SIGTERM.
+    /// How long connections are still taken after SIGTERM, while `/readyz` says so.
+    pub drain_delay: Duration,
+    /// How long exchanges under way may take to finish after that.
     pub drain_timeout: Duration,
 }
 
@@ -251,6 +253,17 @@ pub struct Endpoint {
     pub connect: Option<(String, u16)>,
     /// PEM authorities that sign its certificate; none means the built-in Mozilla roots.
     pub ca: Option<PathBuf>,
+    /// What the gateway shows it (mutual TLS).
+    pub identity: Option<Identity>,
+}
+
+/// A certificate that the gateway shows to a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// PEM chain.
+    pub certificate: PathBuf,
+    /// PEM private key.
+    pub key: PathBuf,
 }
 
 /// A route.

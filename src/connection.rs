@@ -58,7 +58,7 @@ async fn steps(
     // What a client marks as meant for this hop alone is not forwarded, so it is not read either.
     headers::end_to_end(&mut head.headers, &gateway.trust_headers);
     let reading = Reading::of(&connection.sign_in, &head.headers, body.is_end_stream())?;
-    let body = gateway.read_body(head.version, body).await?;
+    let body = gateway.read_body(&head, body).await?;
 
     let path = head.uri.path().to_owned();
     let captures = lane.route.path.matches(&path).ok_or(Refusal::NoRoute)?;

@@ -87,11 +87,11 @@ async fn steps(
 
 /// The request's body, whole, if it is a form.
 async fn read_form(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     head: &request::Parts,
     body: Incoming,
 ) -> Result<Bytes, Refusal> {
-    let (headers, version) = (&head.headers, head.version);
+    let headers = &head.headers;
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let media_type = types
         .next()
@@ -104,7 +104,7 @@ async fn read_form(
     if !is_form || types.next().is_some() || headers.contains_key(CONTENT_ENCODING) {
         return Err(Refusal::ContentType);
     }
-    gateway.read_body(version, body).await
+    gateway.read_body(head, body).await
 }
 
 /// The grant, as a word we know; recorded and otherwise of no consequence: every grant's reply is

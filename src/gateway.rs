@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderName, Request, Uri, Version};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http::{HeaderName, HeaderValue, Uri, Version, request};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use opentelemetry::KeyValue;
 use tokio::time::timeout;
@@ -28,6 +28,7 @@ use crate::metrics::RouteMetrics;
 use crate::policies::Policies;
 use crate::recorder::Recorder;
 use crate::refusal::Refusal;
+use crate::tls::Shown;
 use crate::traces::Trace;
 use crate::upstream::{Redirects, Upstream};
 use crate::withheld::{Reply, Withheld};
@@ -54,6 +55,8 @@ pub struct Gateway {
     /// Signing keys, for tokens in requests.
     pub keys: KeyStore,
     in_flight: AtomicUsize,
+    /// Bytes that requests hold.
+    held: AtomicUsize,
 }
 
 impl Gateway {
@@ -71,6 +74,7 @@ impl Gateway {
             recorder,
             keys,
             in_flight: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
         }
     }
 
@@ -99,32 +103,104 @@ impl Gateway {
         Ok(admitted)
     }
 
-    /// Reads a whole body, within its bounds of size and time.
+    /// Reads a whole body, within its bounds of size and time. Until the last of it is dropped, it
+    /// and its head count as held.
     ///
     /// # Errors
-    /// 413, 408, or 400 when it breaks off.
-    pub async fn read_body(&self, version: Version, mut body: Incoming) -> Result<Bytes, Refusal> {
+    /// 413, 408, 400 when it breaks off, 503 when requests hold all the memory they may.
+    pub async fn read_body(
+        self: &Arc<Self>,
+        head: &request::Parts,
+        mut body: Incoming,
+    ) -> Result<Bytes, Refusal> {
         let cap = self.limits.request_body;
         if body.size_hint().lower() > u64::try_from(cap).unwrap_or(u64::MAX) {
             return Err(Refusal::BodyTooLarge);
         }
-        let whole = Limited::new(&mut body, cap).collect();
-        let bytes = timeout(self.limits.body_timeout, whole)
-            .await
-            .map_err(|_| Refusal::BodyTimeout)?
-            .map(|body| body.to_bytes())
-            .map_err(|error| {
-                if error.is::<LengthLimitError>() {
-                    Refusal::BodyTooLarge
-                } else {
-                    Refusal::BodyIncomplete
-                }
-            })?;
+        if body.is_end_stream() {
+            return Ok(Bytes::new());
+        }
+        let mut room = Room::in_front_of(self);
+        room.take(size(head))?;
+        let whole = timeout(self.limits.body_timeout, gather(&mut body, cap, &mut room));
+        let bytes = whole.await.map_err(|_| Refusal::BodyTimeout)??;
         // A stream that is reset without an error (RFC 9113 section 8.1) looks like one that ended.
-        if version == Version::HTTP_2 && !body.is_end_stream() {
+        if head.version == Version::HTTP_2 && !body.is_end_stream() {
             return Err(Refusal::BodyIncomplete);
         }
-        Ok(bytes)
+        Ok(Bytes::from_owner(Request { bytes, _room: room }))
+    }
+
+    /// What requests may hold: as many whole ones as may be under way.
+    fn request_memory(&self) -> usize {
+        let largest = self.limits.request_body + self.limits.header_bytes;
+        self.limits.in_flight.saturating_mul(largest)
+    }
+}
+
+/// Copies a body together: pieces of it would keep the larger buffers alive that they came in.
+async fn gather(body: &mut Incoming, cap: usize, room: &mut Room) -> Result<Vec<u8>, Refusal> {
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Refusal::BodyIncomplete)?;
+        let Ok(piece) = frame.into_data() else {
+            continue;
+        };
+        if piece.len() > cap - whole.len() {
+            return Err(Refusal::BodyTooLarge);
+        }
+        room.take(piece.len())?;
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole)
+}
+
+/// About what a head holds.
+fn size(head: &request::Parts) -> usize {
+    let target = head.uri.path_and_query().map_or(0, |it| it.as_str().len());
+    let field = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
+    target + head.headers.iter().map(field).sum::<usize>()
+}
+
+/// Memory that a request holds, counted until this is dropped.
+struct Room {
+    gateway: Arc<Gateway>,
+    bytes: usize,
+}
+
+impl Room {
+    fn in_front_of(gateway: &Arc<Gateway>) -> Self {
+        Self {
+            gateway: Arc::clone(gateway),
+            bytes: 0,
+        }
+    }
+
+    fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.bytes += bytes;
+        let before = self.gateway.held.fetch_add(bytes, Ordering::Relaxed);
+        if before + bytes > self.gateway.request_memory() {
+            return Err(Refusal::Overload);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.gateway.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A body, and the room it takes.
+struct Request {
+    bytes: Vec<u8>,
+    _room: Room,
+}
+
+impl AsRef<[u8]> for Request {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -176,11 +252,13 @@ pub struct Peer {
     pub address: SocketAddr,
     /// Whether its trust headers are believed.
     pub trusted: bool,
+    shown: Option<Arc<Shown>>,
 }
 
 impl Peer {
-    /// A peer at `address` whose verified certificate has these names.
-    pub fn new(address: SocketAddr, names: &[String], trust: &Trust) -> Self {
+    /// A peer at `address` that showed this certificate.
+    pub fn new(address: SocketAddr, shown: Option<Arc<Shown>>, trust: &Trust) -> Self {
+        let names = shown.as_ref().map_or_else(Vec::new, |shown| shown.names());
         let by_network = trust
             .peers
             .iter()
@@ -191,7 +269,13 @@ impl Peer {
         Self {
             address,
             trusted: by_network || by_certificate,
+            shown,
         }
+    }
+
+    /// Whether the certificate that it showed, if it did, is good still.
+    pub fn is_good(&self) -> bool {
+        self.shown.as_ref().is_none_or(|shown| shown.is_good())
     }
 }
 
@@ -237,7 +321,7 @@ impl Lane {
     /// The refusal that says what the upstream did wrong.
     pub async fn ask(
         &self,
-        mut request: Request<Full<Bytes>>,
+        mut request: http::Request<Full<Bytes>>,
         redirects: Redirects,
         record: &mut Exchange,
     ) -> Result<Withheld, Refusal> {
@@ -258,7 +342,7 @@ impl Lane {
     }
 
     /// Begins a request upstream in an exchange's trace.
-    fn begin(&self, trace: &mut Trace, request: &mut Request<Full<Bytes>>) {
+    fn begin(&self, trace: &mut Trace, request: &mut http::Request<Full<Bytes>>) {
         let method = request.method().clone();
         trace.ask(request.headers_mut(), || {
             let named = Authority::try_from(self.upstream.host().as_bytes()).ok();

@@ -27,6 +27,7 @@ use tokio::task::JoinSet;
 use crate::config::{Config, CreatorSource, Provider, RouteKind};
 use crate::core::token::verified::Refused;
 use crate::metrics::Metrics;
+use crate::tls::Certificates;
 
 use fetch::FetchError;
 use keeper::Keeper;
@@ -49,7 +50,11 @@ impl KeyStore {
     ///
     /// # Errors
     /// The provider's name, and a sentence about its endpoint or certificates.
-    pub fn new(config: &Config, metrics: &Metrics) -> Result<Self, (String, String)> {
+    pub fn new(
+        config: &Config,
+        certificates: &Certificates,
+        metrics: &Metrics,
+    ) -> Result<Self, (String, String)> {
         let verification = &config.verification;
         let remembered = Arc::new(Remembered::new(
             verification.remembered_tokens,
@@ -58,7 +63,8 @@ impl KeyStore {
         let providers = verifiers(config)
             .into_iter()
             .map(|provider| {
-                Keys::new(provider, verification, Arc::clone(&remembered), metrics)
+                let remembered = Arc::clone(&remembered);
+                Keys::new(provider, verification, certificates, remembered, metrics)
                     .map(Arc::new)
                     .map_err(|error| (provider.name.clone(), error))
             })

@@ -3,6 +3,7 @@
 //! Read [`core::isolation`] for the rule, and [`exchange`] and [`connection`] for one request of
 //! each kind, top to bottom.
 
+pub mod accept;
 pub mod admin;
 pub mod app;
 pub mod audit;

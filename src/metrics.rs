@@ -23,6 +23,7 @@ use crate::policies::Stats;
 mod audit_queue;
 mod bound;
 mod build;
+mod certificates;
 mod events;
 mod exchanges;
 mod keys;
@@ -32,6 +33,7 @@ mod traces;
 mod webhooks;
 
 pub use bound::bound;
+pub use certificates::CertificateMetrics;
 pub use events::EventMetrics;
 pub use exchanges::{Ended, RouteMetrics};
 pub use keys::KeyMetrics;
@@ -57,6 +59,7 @@ pub struct Metrics {
     audit: audit_queue::Gauges,
     /// The store of decision events.
     pub events: EventMetrics,
+    certificates: certificates::Families,
     keys: keys::Families,
     webhooks: webhooks::Families,
     traces: traces::Families,
@@ -84,6 +87,7 @@ impl Metrics {
             policies: policies::Families::default(),
             audit: audit_queue::Gauges::default(),
             events: EventMetrics::default(),
+            certificates: certificates::Families::default(),
             keys: keys::Families::default(),
             webhooks: webhooks::Families::default(),
             traces: traces::Families::default(),
@@ -131,6 +135,7 @@ impl Metrics {
         self.keys.register(registry);
         self.webhooks.register(registry);
         self.traces.register(registry);
+        self.certificates.register(registry);
         build::register(registry);
     }
 
@@ -159,6 +164,16 @@ impl Metrics {
     /// What is counted about one provider's keys.
     pub fn keys_of(&self, provider: &str) -> KeyMetrics {
         self.keys.of(provider)
+    }
+
+    /// What is counted about the certificates of a listener.
+    pub fn certificates_of_listener(&self, listener: &'static str) -> CertificateMetrics {
+        self.certificates.of_listener(listener)
+    }
+
+    /// What is counted about the certificates that belong to a provider or service.
+    pub fn certificates_of_upstream(&self, upstream: &str) -> CertificateMetrics {
+        self.certificates.of_upstream(upstream)
     }
 
     /// What is counted about one webhook.

@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::header::CONTENT_LENGTH;
 use http::uri::PathAndQuery;
@@ -27,16 +27,12 @@ use crate::reply::{self, Style};
 use crate::withheld::Reply;
 
 /// What a listener holds for a request until its answer was sent.
-pub trait Held {
+pub trait Held: Send + 'static {
     /// The answer is there, and now it is the client's turn to take it.
     fn answered(&self);
 }
 
-impl Held for () {
-    fn answered(&self) {}
-}
-
-/// Answers one request. `held` is dropped when the answer was sent, and not before.
+/// Answers one request. `held` is dropped when the answer was written, and not before.
 ///
 /// # Errors
 /// None: whatever happens, there is an answer.
@@ -55,17 +51,33 @@ pub async fn serve<H: Held>(
     let place = reply.extensions_mut().remove();
     Ok(reply.map(|body| Sending {
         body,
-        _held: (place, held),
+        held: Some((place, held)),
     }))
 }
 
-/// A reply's body, with what is given back when it was sent or its client is gone.
+/// What is given back when a reply was written or its client is gone.
+type Place<H> = (Option<Arc<Admitted>>, H);
+
+/// A reply's body. hyper lets go of it as soon as it has its bytes, which then wait for the client:
+/// so what is held until they are written goes with them.
 pub struct Sending<H> {
     body: Full<Bytes>,
-    _held: (Option<Arc<Admitted>>, H),
+    held: Option<Place<H>>,
 }
 
-impl<H: Unpin> Body for Sending<H> {
+/// Bytes, and what is given back with the last of them.
+struct Holding<H> {
+    bytes: Bytes,
+    _held: Place<H>,
+}
+
+impl<H> AsRef<[u8]> for Holding<H> {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl<H: Held + Unpin> Body for Sending<H> {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -73,7 +85,12 @@ impl<H: Unpin> Body for Sending<H> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let polled = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let holding = |bytes| match self.held.take() {
+            Some(held) => Bytes::from_owner(Holding { bytes, _held: held }),
+            None => bytes,
+        };
+        Poll::Ready(polled.map(|frame| frame.map(|frame| frame.map_data(holding))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -115,6 +132,9 @@ async fn answer(worker: &Worker, peer: &Peer, request: Request<Incoming>) -> Rep
     };
     if let Err(refusal) = headers::screen_trust(&head.headers, &gateway.trust_headers) {
         return refused(worker, lane, &head.headers, refusal);
+    }
+    if !peer.is_good() {
+        return refused(worker, lane, &head.headers, Refusal::ClientCertificate);
     }
     let request = Request::from_parts(head, body);
     match &lane.route.kind {

@@ -18,6 +18,8 @@ pub enum Refusal {
     BodyTooLarge,
     /// The body broke off.
     BodyIncomplete,
+    /// The connection's client certificate is not good any more.
+    ClientCertificate,
     /// The content type is not a form, or the content is encoded.
     ContentType,
     /// The creator tenant is malformed or contradictory.
@@ -113,6 +115,12 @@ impl Refusal {
                 BAD,
                 "The request's body is incomplete.",
                 "body_incomplete",
+            ),
+            Self::ClientCertificate => (
+                421,
+                BAD,
+                "The client certificate of this connection is not accepted any more.",
+                "client_certificate",
             ),
             Self::ContentType => (
                 415,
@@ -310,6 +318,7 @@ impl Refusal {
             Self::BodyTimeout
                 | Self::BodyTooLarge
                 | Self::BodyIncomplete
+                | Self::ClientCertificate
                 | Self::Framing
                 | Self::Host
         )

@@ -27,7 +27,7 @@ pub async fn answer(
 ) -> Result<Reply, Refusal> {
     let gateway = &worker.gateway;
     let (mut head, body) = request.into_parts();
-    let body = gateway.read_body(head.version, body).await?;
+    let body = gateway.read_body(&head, body).await?;
     let admitted = gateway.admit()?;
     let path = head.uri.path().to_owned();
     let captures = lane.route.path.matches(&path).ok_or(Refusal::NoRoute)?;

@@ -17,7 +17,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use http::header::HOST;
 use moka::sync::Cache;
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use serde::Deserialize;
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -27,6 +27,7 @@ use crate::config::Provider;
 use crate::core::tenant::{MANY_TENANTS, PERSONAL_ACCOUNTS, TenantId};
 use crate::core::token::issuer::{Cloud, Issuers, Match, PLACEHOLDER};
 use crate::dial::Dial;
+use crate::tls::Certificates;
 
 /// Domains kept at most.
 const MOST: u64 = 10_000;
@@ -145,8 +146,7 @@ fn is_domain(name: &str) -> bool {
 
 /// Asks one provider about domains.
 pub struct Resolver {
-    client: Client,
-    base: String,
+    dial: Dial,
     host: HeaderValue,
     issuers: Issuers,
     patience: Duration,
@@ -176,14 +176,21 @@ impl Resolver {
     ///
     /// # Errors
     /// A sentence about the endpoint or its certificates.
-    pub fn new(provider: &Provider, patience: Duration) -> Result<Self, String> {
-        let Dial { base, client } = Dial::to(&provider.endpoint)?;
+    pub fn new(
+        provider: &Provider,
+        patience: Duration,
+        certificates: &Certificates,
+    ) -> Result<Self, String> {
+        let dial = Dial::to(
+            format_args!("providers.{}", provider.name),
+            &provider.endpoint,
+            certificates,
+        )?;
         let authority = provider.endpoint.authority.authority();
         let named = authority.ok_or("the authority names no host")?;
         let keep = |span| Cache::builder().max_capacity(MOST).time_to_live(span);
         Ok(Self {
-            client,
-            base,
+            dial,
             host: HeaderValue::from_str(named.as_str()).map_err(|error| error.to_string())?,
             issuers: provider.issuers.clone(),
             patience,
@@ -243,7 +250,7 @@ impl Resolver {
             ResolveError::Unavailable(what.into())
         };
         let path = format!("/{domain}/v2.0/.well-known/openid-configuration");
-        let request = self.client.get(format!("{}{path}", self.base));
+        let request = self.dial.client().get(format!("{}{path}", self.dial.base));
         let request = request.header(HOST, &self.host).send();
         let mut response = request.await.map_err(broken)?;
         let mut body = Vec::new();

@@ -33,6 +33,7 @@ use uuid::Uuid;
 
 use crate::config;
 use crate::metrics::Metrics;
+use crate::tls::Certificates;
 
 use collector::Collector;
 use export::Queue;
@@ -59,8 +60,12 @@ impl Traces {
     ///
     /// # Errors
     /// A sentence about the collector, its certificates or the file of headers.
-    pub fn start(config: &config::Traces, metrics: &Metrics) -> Result<(Self, Exporting), String> {
-        let collector = Collector::new(config)?;
+    pub fn start(
+        config: &config::Traces,
+        certificates: &Certificates,
+        metrics: &Metrics,
+    ) -> Result<(Self, Exporting), String> {
+        let collector = Collector::new(config, certificates)?;
         let scope = InstrumentationScope::builder("tidegate")
             .with_version(env!("CARGO_PKG_VERSION"))
             .build();

@@ -8,7 +8,8 @@
 //! driven by the exchange that uses it (`upstream/connection.rs`).
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,15 +20,17 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::config::{Endpoint, Limits};
 use crate::refusal::Refusal;
-use crate::tls;
+use crate::tls::{self, Certificates};
 use crate::withheld::Withheld;
 
 mod connection;
+mod head;
 
 use connection::{Connection, Stream};
 
@@ -40,8 +43,17 @@ const IDLE: Duration = Duration::from_secs(30);
 const OLDEST: Duration = Duration::from_secs(60);
 const MOST_USES: u32 = 1_000;
 
-/// Idle connections kept.
+/// Idle connections kept at most.
 const MAX_IDLE: usize = 256;
+
+/// File descriptors for connections to providers and services, those of all workers.
+#[derive(Clone)]
+pub struct Sockets {
+    /// One place for each connection, whether it is used or idle.
+    pub places: Arc<Semaphore>,
+    /// Idle connections that each worker may keep to each server.
+    pub idle: usize,
+}
 
 /// A provider or a service, and this worker's connections to it.
 pub struct Upstream {
@@ -49,7 +61,8 @@ pub struct Upstream {
     host: HeaderValue,
     /// Where TCP goes.
     target: (String, u16),
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<(tls::Client, ServerName<'static>)>,
+    sockets: Sockets,
     connect_timeout: Duration,
     total_timeout: Duration,
     reply_body: usize,
@@ -72,11 +85,17 @@ pub enum Redirects {
 }
 
 impl Upstream {
-    /// Prepares a server; nothing is connected yet.
+    /// Prepares a server, `of` in logs and metrics; nothing is connected yet.
     ///
     /// # Errors
     /// A sentence about the authority or its certificates.
-    pub fn new(endpoint: &Endpoint, limits: &Limits) -> Result<Self, String> {
+    pub fn new(
+        of: impl Display,
+        endpoint: &Endpoint,
+        limits: &Limits,
+        certificates: &Certificates,
+        sockets: &Sockets,
+    ) -> Result<Self, String> {
         let authority = &endpoint.authority;
         let host = authority.host().ok_or("the authority names no host")?;
         let secure = authority.scheme() != Some(&Scheme::HTTP);
@@ -87,7 +106,7 @@ impl Upstream {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let tls = if secure {
             let name = ServerName::try_from(bare.to_owned()).map_err(|error| error.to_string())?;
-            Some((tls::connector(endpoint.ca.as_deref())?, name))
+            Some((certificates.towards(of, endpoint, None)?, name))
         } else {
             None
         };
@@ -98,6 +117,7 @@ impl Upstream {
                 .clone()
                 .unwrap_or_else(|| (bare.to_owned(), port)),
             tls,
+            sockets: sockets.clone(),
             connect_timeout: limits.connect_timeout,
             total_timeout: limits.upstream_timeout,
             reply_body: limits.reply_body,
@@ -189,6 +209,7 @@ impl Upstream {
             tracing::warn!(upstream.host = ?self.host, step, %error, "cannot connect upstream");
             Refusal::UpstreamConnect
         };
+        let place = self.place()?;
         let (host, port) = &self.target;
         let stream = TcpStream::connect((host.as_str(), *port))
             .await
@@ -196,25 +217,43 @@ impl Upstream {
         stream
             .set_nodelay(true)
             .map_err(|error| refuse("tcp", &error))?;
+        let mut under = 0;
         let stream: Stream = match &self.tls {
             None => Box::new(stream),
-            Some((connector, name)) => Box::new(
-                connector
-                    .connect(name.clone(), stream)
-                    .await
-                    .map_err(|error| refuse("tls", &error))?,
-            ),
+            Some((client, name)) => {
+                let (number, config) = client.now();
+                under = number;
+                let connected = TlsConnector::from(config).connect(name.clone(), stream);
+                Box::new(connected.await.map_err(|error| refuse("tls", &error))?)
+            }
         };
-        Connection::open(stream)
+        Connection::open(stream, under, place)
             .await
             .map_err(|error| refuse("http", &error))
     }
 
+    /// A place for one more connection; an idle one may have to go for it.
+    fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let ask = || Arc::clone(&self.sockets.places).try_acquire_owned();
+        ask()
+            .or_else(|_| {
+                self.idle().pop_front();
+                ask()
+            })
+            .map_err(|_| Refusal::Overload)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The connection that has rested longest: a reply too many has arrived by then, and ends it.
+    /// One that was opened under other certificates than those in force is not used again.
     fn take_idle(&self) -> Option<Box<Connection>> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = self.tls.as_ref().map_or(0, |(client, _)| client.number());
+        let mut idle = self.idle();
         while let Some(Idle { connection, since }) = idle.pop_front() {
-            if since.elapsed() < IDLE {
+            if since.elapsed() < IDLE && connection.under == number {
                 return Some(connection);
             }
         }
@@ -223,7 +262,7 @@ impl Upstream {
 
     fn keep(&self, connection: Box<Connection>) {
         let now = Instant::now();
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle();
         while idle
             .front()
             .is_some_and(|oldest| now - oldest.since >= IDLE)
@@ -231,7 +270,7 @@ impl Upstream {
             idle.pop_front();
         }
         let fresh = connection.opened.elapsed() < OLDEST && connection.uses < MOST_USES;
-        if fresh && idle.len() < MAX_IDLE {
+        if fresh && idle.len() < self.sockets.idle.min(MAX_IDLE) {
             idle.push_back(Idle {
                 connection,
                 since: now,

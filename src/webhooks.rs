@@ -33,6 +33,7 @@ use tokio::time::timeout;
 use crate::config::{Audience, Webhook};
 use crate::events::Event;
 use crate::metrics::{Metrics, WebhookMetrics};
+use crate::tls::Certificates;
 use message::{Message, Users};
 use outbox::Outbox;
 use receiver::{Failure, Receiver};
@@ -75,9 +76,10 @@ impl Webhooks {
     /// [`WebhookError`].
     pub fn start(
         webhooks: &[Webhook],
+        certificates: &Certificates,
         metrics: &Metrics,
     ) -> Result<(Self, Deliveries), WebhookError> {
-        let hook = |webhook: &Webhook| match Hook::new(webhook, metrics) {
+        let hook = |webhook: &Webhook| match Hook::new(webhook, certificates, metrics) {
             Ok(hook) => Ok(Arc::new(hook)),
             Err(why) => Err(WebhookError::Setup {
                 name: webhook.name.clone(),
@@ -166,13 +168,17 @@ struct Hook {
 }
 
 impl Hook {
-    fn new(webhook: &Webhook, metrics: &Metrics) -> Result<Self, String> {
+    fn new(
+        webhook: &Webhook,
+        certificates: &Certificates,
+        metrics: &Metrics,
+    ) -> Result<Self, String> {
         Ok(Self {
             name: webhook.name.clone(),
             audience: webhook.audience.clone(),
             decisions: webhook.decisions.clone(),
             retry_for: webhook.retry_for,
-            receiver: Receiver::new(webhook)?,
+            receiver: Receiver::new(webhook, certificates)?,
             outbox: Mutex::new(Outbox::new(webhook.window)),
             filled: Notify::new(),
             gone: AtomicBool::new(false),

@@ -37,6 +37,7 @@ use crate::gateway::Gateway;
 use crate::metrics::Metrics;
 use crate::policies::{Policies, Stored};
 use crate::resolve::Resolver;
+use crate::tls::Certificates;
 
 /// Largest document. 500 entries with notes stay below it.
 pub(super) const LARGEST: usize = 256 * 1024;
@@ -87,12 +88,16 @@ impl Api {
     ///
     /// # Errors
     /// The name of the provider that resolves domains, and a sentence about it.
-    pub(super) fn new(config: &Config, gateway: &Gateway) -> Result<Self, (String, String)> {
+    pub(super) fn new(
+        config: &Config,
+        gateway: &Gateway,
+        certificates: &Certificates,
+    ) -> Result<Self, (String, String)> {
         let admin = &config.admin.policies;
         let patience = config.verification.key_timeout;
         let resolver = admin.provider.as_ref().filter(|_| admin.is_open());
         let resolver = resolver.map(|provider| {
-            Resolver::new(provider, patience)
+            Resolver::new(provider, patience, certificates)
                 .map(Arc::new)
                 .map_err(|error| (provider.name.clone(), error))
         });

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::Semaphore;
 
 use super::StartError;
 use crate::config::Config;
@@ -11,25 +12,47 @@ use crate::config::Config;
 /// Connections that the system holds for us before they are accepted.
 const BACKLOG: i32 = 4096;
 
-/// Asks for as many file descriptors as the system lets us have: each connection takes one, and
-/// each exchange may take another.
-pub(super) fn raise_descriptor_limit(connections: usize) {
+/// File descriptors that neither clients nor providers get: the admin listener's connections, files
+/// that are read and written, names that are looked up.
+const RESERVE: usize = 160;
+
+/// How many connections there may be, so that file descriptors never run out.
+pub(super) struct Connections {
+    /// From clients.
+    pub(super) clients: usize,
+    /// To providers and services.
+    pub(super) upstreams: usize,
+}
+
+impl Connections {
+    /// Shares out what the system lets us have: half of it for clients at most, the rest for
+    /// providers and services, whatever clients do.
+    pub(super) fn within(descriptors: usize, configured: usize) -> Self {
+        // So few that the reserve takes all: it is worth more.
+        let free = descriptors.saturating_sub(RESERVE).max(2);
+        let clients = configured.min(free / 2);
+        let upstreams = (free - clients).min(Semaphore::MAX_PERMITS);
+        if clients < configured {
+            tracing::warn!(
+                descriptors,
+                configured,
+                connections = clients,
+                "few file descriptors: fewer connections are taken than limits.connections says"
+            );
+        }
+        Self { clients, upstreams }
+    }
+}
+
+/// Asks for as many file descriptors as the system lets us have, and tells how many that is.
+pub(super) fn raise_descriptor_limit() -> usize {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     // Refused, it stays as it was, and the next line tells.
     let _ = setrlimit(Resource::Nofile, limit);
     let granted = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let wanted = u64::try_from(connections)
-        .unwrap_or(u64::MAX)
-        .saturating_mul(2);
-    if granted < wanted {
-        tracing::warn!(
-            granted,
-            wanted,
-            "few file descriptors for the connections configured"
-        );
-    }
+    usize::try_from(granted).unwrap_or(usize::MAX)
 }
 
 /// Binds one socket for each worker, all on one port.

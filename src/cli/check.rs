@@ -9,10 +9,11 @@ use serde::Serialize;
 use self::summary::Summary;
 use super::output::{count, json, print, tell, tell_problems};
 use super::{CheckArgs, Exit, find};
-use crate::config::{self, Config, Warning};
+use crate::config::{self, Config, Endpoint, ListenTls, Warning};
+use crate::metrics::Metrics;
 use crate::policies::directory::{self, Loaded};
 use crate::problem::Problem;
-use crate::tls;
+use crate::tls::{self, Certificates, Server};
 
 pub(super) fn run(args: &CheckArgs) -> Exit {
     let file = match find::config(&args.config) {
@@ -75,6 +76,9 @@ fn look(file: &Path) -> Result<Summary, Vec<Problem>> {
     }
 }
 
+/// How a listener's TLS is built.
+type Build = fn(&Certificates, &ListenTls) -> Result<Server, String>;
+
 /// What only building the TLS stack tells: a key that belongs to another certificate, an
 /// authority that rustls does not take.
 fn tls_problems(file: &Path, config: &Config) -> Vec<Problem> {
@@ -85,39 +89,46 @@ fn tls_problems(file: &Path, config: &Config) -> Vec<Problem> {
         found,
         expected: expected.to_owned(),
     };
-    let listen = config
-        .listen
-        .tls
-        .as_ref()
-        .and_then(|files| tls::acceptor(files).err());
-    let listen = listen.map(|found| {
+    let certificates = Certificates::new(&Metrics::new().into());
+    let listeners = [
+        (
+            "listen.tls",
+            &config.listen.tls,
+            Certificates::data as Build,
+        ),
+        ("admin.tls", &config.admin.tls, Certificates::admin),
+    ];
+    let listeners = listeners.into_iter().filter_map(|(key, files, build)| {
+        let found = build(&certificates, files.as_ref()?).err()?;
         let expected = "a certificate, the key that belongs to it, and authorities";
-        problem("listen.tls".to_owned(), found, expected)
+        Some(problem(key.to_owned(), found, expected))
     });
+    let endpoint = |key: String, endpoint: &Endpoint| {
+        let found = certificates.towards(&key, endpoint, None).err()?;
+        Some(match endpoint.identity {
+            None => problem(format!("{key}.ca"), found, "authorities"),
+            Some(_) => {
+                let expected = "authorities, a certificate, and the key that belongs to it";
+                problem(key, found, expected)
+            }
+        })
+    };
     let providers = config.providers().into_iter().filter_map(|provider| {
-        let found = tls::connector(provider.endpoint.ca.as_deref()).err()?;
-        Some(problem(
-            format!("providers.{}.ca", provider.name),
-            found,
-            "authorities",
-        ))
+        let key = format!("providers.{}", provider.name);
+        endpoint(key, &provider.endpoint)
     });
     let services = config.services.iter().filter_map(|service| {
-        let found = tls::connector(service.endpoint.ca.as_deref()).err()?;
-        let key = format!("services.{}.ca", service.name);
-        Some(problem(key, found, "authorities"))
+        let key = format!("services.{}", service.name);
+        endpoint(key, &service.endpoint)
     });
-    let traces = config.traces.iter().filter_map(|traces| {
-        let found = tls::connector(traces.endpoint.ca.as_deref()).err()?;
-        Some(problem("traces.ca".to_owned(), found, "authorities"))
-    });
+    let traces = config
+        .traces
+        .iter()
+        .filter_map(|traces| endpoint("traces".to_owned(), &traces.endpoint));
     let webhooks = config.webhooks.iter().filter_map(|webhook| {
-        let found = tls::connector(webhook.url.endpoint.ca.as_deref()).err()?;
-        let key = format!("webhooks[{}].ca", webhook.name);
-        Some(problem(key, found, "authorities"))
+        endpoint(format!("webhooks[{}]", webhook.name), &webhook.url.endpoint)
     });
-    listen
-        .into_iter()
+    listeners
         .chain(providers)
         .chain(services)
         .chain(traces)

@@ -14,8 +14,9 @@ use crate::config::{self, Config, Endpoint, Provider};
 use crate::core::isolation::{self, OnUndetermined};
 use crate::core::tenant::TenantId;
 use crate::core::token::issuer::{Cloud, Issuers};
+use crate::metrics::Metrics;
 use crate::resolve::{Resolved, Resolver};
-use crate::tls;
+use crate::tls::{self, Certificates};
 
 #[derive(Args, Debug)]
 pub(super) struct ResolveArgs {
@@ -75,7 +76,8 @@ fn answer(args: &ResolveArgs) -> Result<String, Fault> {
 pub(super) fn resolve(provider: &Provider, domain: &str) -> Result<Resolved, Fault> {
     tls::install_provider();
     let wrong = |error: String| Fault::Wrong(format!("provider {}: {error}", provider.name));
-    let resolver = Resolver::new(provider, PATIENCE).map_err(wrong)?;
+    let certificates = Certificates::new(&Metrics::new().into());
+    let resolver = Resolver::new(provider, PATIENCE, &certificates).map_err(wrong)?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fault::Failed(error.to_string()))?;
     runtime.block_on(resolver.resolve(domain)).map_err(|error| {
@@ -132,6 +134,7 @@ fn public_cloud() -> Result<Provider, Fault> {
             authority,
             connect: None,
             ca: None,
+            identity: None,
         },
         key_tenants: Vec::new(),
         issuers: Issuers::of_clouds(&[Cloud::Public]),

@@ -12,6 +12,25 @@ use super::tenant::TenantId;
 /// Seconds since 1970-01-01T00:00:00Z. The core is told the time; it never asks.
 pub type UnixSeconds = i64;
 
+/// A time that two clocks show, which may be apart. What expires is held against the later of them,
+/// what is not valid yet against the earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The earlier.
+    pub earliest: UnixSeconds,
+    /// The later.
+    pub latest: UnixSeconds,
+}
+
+impl From<UnixSeconds> for Moment {
+    fn from(time: UnixSeconds) -> Self {
+        Self {
+            earliest: time,
+            latest: time,
+        }
+    }
+}
+
 /// Most allowlist entries a policy may hold (the service's own limit).
 pub const MAX_ENTRIES: usize = 500;
 
@@ -247,5 +266,31 @@ impl Snapshot {
     /// Whether no tenant has a record.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_lists_what_is_in_force() {
+        let id = |text| TenantId::parse(text).unwrap();
+        let [on, broken] = [
+            id("aaaaaaaa-0000-4000-8000-00000000000a"),
+            id("bbbbbbbb-0000-4000-8000-00000000000b"),
+        ];
+        let policy = Policy::new(
+            Isolation::On,
+            WithoutClientTenant::Block,
+            Mode::Enforce,
+            Version(7),
+            Vec::new(),
+        );
+        let mut snapshot = Snapshot::default();
+        snapshot.insert(on, Arc::new(policy.clone()));
+        snapshot.insert_unreadable(broken);
+        assert_eq!(snapshot.policies().collect::<Vec<_>>(), [(on, &policy)]);
+        assert_eq!((snapshot.len(), snapshot.is_empty()), (2, false));
     }
 }

@@ -12,16 +12,17 @@ use std::time::Duration;
 use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Uri};
-use reqwest::{Client, Response};
+use reqwest::Response;
 use serde::Deserialize;
 use thiserror::Error;
 use tokio::time::timeout;
 
-use crate::config::{Endpoint, Provider};
+use crate::config::Provider;
 use crate::core::tenant::PERSONAL_ACCOUNTS;
 use crate::core::token::issuer::{Issuers, Match, PLACEHOLDER};
 use crate::core::token::keys::{KeySet, KeySetError};
 use crate::dial::{Dial, cause};
+use crate::tls::Certificates;
 
 /// Largest documents, in bytes. Entra's have about 2 KiB and 20 KiB.
 const METADATA: usize = 64 * 1024;
@@ -106,10 +107,9 @@ struct Metadata {
 
 /// How a provider's keys are fetched.
 pub(super) struct Fetcher {
-    client: Client,
     authority: Uri,
     /// What is dialled; `host` is what the server is told.
-    base: String,
+    dial: Dial,
     host: HeaderValue,
     issuers: Issuers,
     patience: Duration,
@@ -120,14 +120,20 @@ impl Fetcher {
     ///
     /// # Errors
     /// A sentence about the endpoint.
-    pub(super) fn new(provider: &Provider, patience: Duration) -> Result<Self, String> {
-        let Endpoint { authority, .. } = &provider.endpoint;
+    pub(super) fn new(
+        provider: &Provider,
+        patience: Duration,
+        certificates: &Certificates,
+    ) -> Result<Self, String> {
+        let authority = &provider.endpoint.authority;
         let named = authority.authority().ok_or("the authority names no host")?;
-        let Dial { base, client } = Dial::to(&provider.endpoint)?;
         Ok(Self {
-            client,
             authority: authority.clone(),
-            base,
+            dial: Dial::to(
+                format_args!("providers.{}", provider.name),
+                &provider.endpoint,
+                certificates,
+            )?,
             host: HeaderValue::from_str(named.as_str()).map_err(|error| error.to_string())?,
             issuers: provider.issuers.clone(),
             patience,
@@ -180,8 +186,9 @@ impl Fetcher {
     async fn read(&self, document: Document, path: &str) -> Result<Vec<u8>, FetchError> {
         let broken = |error: reqwest::Error| FetchError::Connection(document, cause(&error));
         let mut response: Response = self
-            .client
-            .get(format!("{}{path}", self.base))
+            .dial
+            .client()
+            .get(format!("{}{path}", self.dial.base))
             .header(HOST, &self.host)
             .send()
             .await

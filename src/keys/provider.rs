@@ -16,13 +16,14 @@ use super::demand::{Asked, Demand, Outcome};
 use super::fetch::Fetcher;
 use super::in_force::{InForce, Source};
 use super::remembered::Remembered;
-use crate::clock::now;
+use crate::clock::moment;
 use crate::config::{Provider, Verification};
-use crate::core::policy::UnixSeconds;
+use crate::core::policy::Moment;
 use crate::core::token::issuer::Issuers;
 use crate::core::token::verified::{Refused, Unverified, Verified};
 use crate::core::token::{self, Class, Untrusted};
 use crate::metrics::{KeyMetrics, Metrics};
+use crate::tls::Certificates;
 
 /// Unknown keys remembered at most, for one provider.
 pub(super) const MOST_UNKNOWN: u64 = 1024;
@@ -75,6 +76,7 @@ impl Keys {
     pub(super) fn new(
         provider: &Provider,
         verification: &Verification,
+        certificates: &Certificates,
         remembered: Arc<Remembered>,
         metrics: &Metrics,
     ) -> Result<Self, String> {
@@ -88,7 +90,7 @@ impl Keys {
             provider: provider.name.clone(),
             issuers: provider.issuers.clone(),
             leeway: u32::try_from(verification.leeway.as_secs()).unwrap_or(u32::MAX),
-            fetcher: Fetcher::new(provider, verification.key_timeout)?,
+            fetcher: Fetcher::new(provider, verification.key_timeout, certificates)?,
             in_force: ArcSwap::from_pointee(InForce::of(sources.collect(), max_age)),
             ready: AtomicBool::new(false),
             demand: Demand::default(),
@@ -133,7 +135,7 @@ impl Keys {
         audience: &[String],
         waited: &mut Option<Waited>,
     ) -> Result<Verified, NotVerified> {
-        let mut judged = self.judge(token, audience, now());
+        let mut judged = self.judge(token, audience, moment());
         if let Err(NotVerified::Refused(Refused::UnknownKey)) = judged
             && let Ok(unverified) = Unverified::read(token, &self.issuers)
         {
@@ -158,8 +160,9 @@ impl Keys {
         &self,
         token: &str,
         audience: &[String],
-        now: UnixSeconds,
+        now: impl Into<Moment>,
     ) -> Result<(Verified, How), NotVerified> {
+        let now = now.into();
         let in_force = self.in_force.load();
         if !in_force.usable() {
             return Err(NotVerified::Unavailable);
@@ -195,7 +198,7 @@ impl Keys {
         // One that was under way may have read its document before the key was in it.
         for _ in 0..2 {
             let fetched = self.fetch_for(kid).await?;
-            let judged = self.judge(token, audience, now());
+            let judged = self.judge(token, audience, moment());
             let Err(NotVerified::Refused(Refused::UnknownKey)) = judged else {
                 return judged;
             };

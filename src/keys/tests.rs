@@ -13,6 +13,7 @@ use super::provider::MOST_UNKNOWN;
 use crate::config::{Endpoint, Verification};
 use crate::core::isolation::{self, OnUndetermined};
 use crate::core::token::issuer::{Cloud, Issuers};
+use crate::tls::Certificates;
 
 mod age;
 mod connect;
@@ -50,6 +51,7 @@ fn provider(authority: &str) -> Provider {
             authority: authority.parse().unwrap(),
             connect: None,
             ca: None,
+            identity: None,
         },
         key_tenants: vec!["common".to_owned()],
         issuers: Issuers::of_clouds(&[Cloud::Public]),
@@ -71,7 +73,8 @@ impl Kept {
         let metrics = Metrics::new();
         let room = verification.remembered_tokens;
         let remembered = Arc::new(Remembered::new(room, verification.key_max_age));
-        let keys = Keys::new(provider, verification, remembered, &metrics);
+        let certificates = Certificates::new(&Metrics::new().into());
+        let keys = Keys::new(provider, verification, &certificates, remembered, &metrics);
         let keys = Arc::new(keys.unwrap());
         let store = KeyStore {
             providers: vec![Arc::clone(&keys)],
@@ -298,7 +301,9 @@ fn providers_are_those_whose_tokens_are_verified() {
         let file = dir.path().join("gateway.toml");
         let config = crate::config::parse(&format!("{text}{more}"), &file);
         let config = config.unwrap_or_else(|problems| panic!("{problems:#?}"));
-        let store = KeyStore::new(&config, &Metrics::new()).unwrap_or_else(|_| panic!());
+        let certificates = Certificates::new(&Metrics::new().into());
+        let store =
+            KeyStore::new(&config, &certificates, &Metrics::new()).unwrap_or_else(|_| panic!());
         let mut names: Vec<_> = store.report().into_iter().map(|r| r.provider).collect();
         names.sort_unstable();
         assert_eq!(names, providers);

@@ -14,6 +14,7 @@ pub(super) const fn code(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::BodyTimeout => "RequestTimeout",
         Refusal::BodyTooLarge => "RequestEntityTooLarge",
+        Refusal::ClientCertificate => "InvalidClientCertificate",
         Refusal::ContentType | Refusal::MediaType => "UnsupportedMediaType",
         Refusal::Creator(CreatorError::Contradiction) => "ConflictingCreatorTenants",
         Refusal::Creator(CreatorError::Malformed { .. }) => "InvalidCreatorTenant",

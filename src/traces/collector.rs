@@ -15,12 +15,12 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
-use reqwest::Client;
 use tokio::runtime::{Builder, Runtime};
 
 use super::headers;
 use crate::config::Traces;
 use crate::dial::{Dial, cause};
+use crate::tls::Certificates;
 
 /// More of an answer is not read: it tells how many spans were rejected.
 const ANSWER: usize = 64 * 1024;
@@ -29,7 +29,7 @@ const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf")
 
 /// Sends to the collector.
 pub(super) struct Collector {
-    client: Client,
+    dial: Dial,
     url: String,
     headers: HeaderMap,
     timeout: Duration,
@@ -75,8 +75,8 @@ impl Collector {
     ///
     /// # Errors
     /// A sentence about the address, its certificates or the file of headers.
-    pub(super) fn new(config: &Traces) -> Result<Self, String> {
-        let Dial { base, client } = Dial::to(&config.endpoint)?;
+    pub(super) fn new(config: &Traces, certificates: &Certificates) -> Result<Self, String> {
+        let dial = Dial::to("traces", &config.endpoint, certificates)?;
         let headers = match &config.headers_file {
             None => HeaderMap::new(),
             Some(file) => {
@@ -90,8 +90,8 @@ impl Collector {
             .build()
             .map_err(|error| error.to_string())?;
         Ok(Self {
-            client,
-            url: format!("{base}{}", config.path),
+            url: format!("{}{}", dial.base, config.path),
+            dial,
             headers,
             timeout: config.timeout,
             runtime,
@@ -115,7 +115,8 @@ impl Collector {
 
     async fn post(&self, spans: Bytes) -> reqwest::Result<Response<Bytes>> {
         let request = self
-            .client
+            .dial
+            .client()
             .post(&self.url)
             .headers(self.headers.clone())
             .header(CONTENT_TYPE, PROTOBUF)

@@ -34,6 +34,7 @@ fn collector(answer: Option<&'static str>) -> (config::Traces, Receiver<String>)
     });
     let config = config::Traces {
         endpoint: Endpoint {
+            identity: None,
             authority: format!("http://{address}").parse().unwrap(),
             connect: None,
             ca: None,
@@ -77,8 +78,9 @@ fn at_once<T>(mut future: Pin<Box<dyn Future<Output = T> + Send + '_>>) -> T {
 #[test]
 fn the_queue_is_bounded_and_counts_what_it_drops() {
     let (config, requests) = collector(None);
-    let metrics = Metrics::new();
-    let (traces, exporting) = Traces::start(&config, &metrics).unwrap();
+    let metrics = Arc::new(Metrics::new());
+    let certificates = Certificates::new(&metrics);
+    let (traces, exporting) = Traces::start(&config, &certificates, &metrics).unwrap();
     let exchange = || {
         let mut trace = traces.begin(&HeaderMap::new());
         let now = trace.clock().unwrap();
@@ -106,7 +108,8 @@ fn the_queue_is_bounded_and_counts_what_it_drops() {
 #[test]
 fn only_the_body_of_the_exporters_request_leaves() {
     let (config, requests) = collector(Some("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
-    let collector = Collector::new(&config).unwrap();
+    let certificates = Certificates::new(&Arc::default());
+    let collector = Collector::new(&config, &certificates).unwrap();
     let request = Request::post("http://elsewhere.example/other")
         .header("x-from-the-environment", "canary")
         .header("content-encoding", "gzip")

@@ -16,9 +16,12 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::head::{Bounded, Left};
 
 /// Largest header block of a reply.
-const REPLY_HEADERS: usize = 64 * 1024;
+pub(super) const REPLY_HEADERS: usize = 64 * 1024;
 
 /// Plain TCP or TLS.
 pub(super) type Stream = Box<dyn Duplex>;
@@ -31,8 +34,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
 /// A connection and the handle that sends on it.
 pub(super) struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
-    driver: http1::Connection<TokioIo<Stream>, Full<Bytes>>,
+    driver: http1::Connection<TokioIo<Bounded>, Full<Bytes>>,
     ended: bool,
+    left: Left,
+    /// Its file descriptor's.
+    _place: OwnedSemaphorePermit,
+    /// The number of the certificates it was opened under.
+    pub(super) under: u64,
     /// When it was opened.
     pub(super) opened: Instant,
     /// How many requests it has carried.
@@ -41,7 +49,16 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Boxed: it is handed from exchange to exchange, and hyper's half of it is large.
-    pub(super) async fn open(stream: Stream) -> hyper::Result<Box<Self>> {
+    pub(super) async fn open(
+        stream: Stream,
+        under: u64,
+        place: OwnedSemaphorePermit,
+    ) -> hyper::Result<Box<Self>> {
+        let left = Left::new();
+        let stream = Bounded {
+            stream,
+            left: left.clone(),
+        };
         let (sender, driver) = http1::Builder::new()
             .max_buf_size(REPLY_HEADERS)
             .handshake(TokioIo::new(stream))
@@ -50,6 +67,9 @@ impl Connection {
             sender,
             driver,
             ended: false,
+            left,
+            _place: place,
+            under,
             opened: Instant::now(),
             uses: 0,
         }))
@@ -86,9 +106,13 @@ impl Connection {
             sender,
             driver,
             ended,
+            left,
             ..
         } = self;
-        match drive(driver, ended, sender.try_send_request(request)).await {
+        left.asked();
+        let sent = drive(driver, ended, sender.try_send_request(request)).await;
+        left.answered();
+        match sent {
             Some(Ok(response)) => Ok(response),
             Some(Err(mut error)) => Err(error.take_message()),
             None => Err(None),
@@ -102,7 +126,7 @@ impl Connection {
 }
 
 async fn drive<W: Future>(
-    driver: &mut http1::Connection<TokioIo<Stream>, Full<Bytes>>,
+    driver: &mut http1::Connection<TokioIo<Bounded>, Full<Bytes>>,
     ended: &mut bool,
     work: W,
 ) -> Option<W::Output> {

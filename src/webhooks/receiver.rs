@@ -6,7 +6,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, StatusCode, header};
-use reqwest::Client;
 use thiserror::Error;
 use tokio::time::timeout;
 
@@ -14,13 +13,14 @@ use super::signature::Signer;
 use crate::config::Webhook;
 use crate::dial::{self, Dial};
 use crate::secret::Unusable;
+use crate::tls::Certificates;
 
 /// How long a receiver may take to answer, connecting included.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Where messages go, and what signs them.
 pub(super) struct Receiver {
-    client: Client,
+    dial: Dial,
     url: String,
     signer: Signer,
 }
@@ -47,15 +47,16 @@ impl Receiver {
     ///
     /// # Errors
     /// A sentence about the secret or the certificates.
-    pub(super) fn new(webhook: &Webhook) -> Result<Self, String> {
+    pub(super) fn new(webhook: &Webhook, certificates: &Certificates) -> Result<Self, String> {
         let signer = Signer::read(&webhook.secret_file).map_err(|unusable| match unusable {
             Unusable::Content => "secret_file holds no secret".to_owned(),
             Unusable::Unreadable(error) => format!("secret_file: {error}"),
         })?;
-        let Dial { base, client } = Dial::to(&webhook.url.endpoint)?;
+        let of = format_args!("webhooks.{}", webhook.name);
+        let dial = Dial::to(of, &webhook.url.endpoint, certificates)?;
         Ok(Self {
-            client,
-            url: format!("{base}{}", webhook.url.path),
+            url: format!("{}{}", dial.base, webhook.url.path),
+            dial,
             signer,
         })
     }
@@ -66,7 +67,8 @@ impl Receiver {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let timestamp = now.map_or(0, |since| since.as_secs());
         let request = self
-            .client
+            .dial
+            .client()
             .post(&self.url)
             .header(header::CONTENT_TYPE, "application/json")
             .header("webhook-id", id)

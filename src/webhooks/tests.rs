@@ -23,6 +23,7 @@ fn hook(audience: Audience, decisions: &[&'static str]) -> Hook {
         name: "soc".to_owned(),
         url: WebhookUrl {
             endpoint: Endpoint {
+                identity: None,
                 authority: "http://127.0.0.1:1/".parse().unwrap(),
                 connect: None,
                 ca: None,
@@ -37,7 +38,9 @@ fn hook(audience: Audience, decisions: &[&'static str]) -> Hook {
     };
     assert!(!format!("{webhook:?}").contains("a-secret-path"));
     crate::tls::install_provider();
-    Hook::new(&webhook, &Metrics::new()).unwrap()
+    let metrics = Arc::new(Metrics::new());
+    let certificates = Certificates::new(&metrics);
+    Hook::new(&webhook, &certificates, &metrics).unwrap()
 }
 
 fn event(decision: &'static str, creator: Option<char>, sign_in: Option<char>) -> Event {

@@ -3,6 +3,7 @@
 
 mod bodies;
 mod disconnects;
+mod floods;
 mod framing;
 mod http2;
 mod streams;

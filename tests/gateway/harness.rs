@@ -24,8 +24,10 @@ mod golden;
 mod lines;
 mod policy;
 mod raw;
+pub(crate) mod scan;
 mod secrets;
 mod setup;
+pub(crate) mod tls;
 mod world;
 
 use std::time::{Duration, Instant};

@@ -13,6 +13,7 @@
 )]
 
 mod asgi;
+mod audit_file;
 mod bad_input;
 mod connection;
 mod creator;
@@ -30,5 +31,6 @@ mod replies;
 mod reports_api;
 mod rotation;
 mod rows;
+mod tls;
 mod traces;
 mod webhooks;

@@ -58,7 +58,11 @@ pub(crate) async fn python(word: &str, packages: &str) -> Option<PathBuf> {
     let required =
         std::env::var(REQUIRE).is_ok_and(|words| words.split(',').any(|named| named == word));
     assert!(!required, "{REQUIRE} asks for {word}, but {problem}");
-    tell(&format!("skipped: {problem}"));
+    let thread = std::thread::current();
+    tell(&format!(
+        "skipped: {}: {problem}",
+        thread.name().unwrap_or_default()
+    ));
     None
 }
 

@@ -231,6 +231,72 @@ async fn an_exchange_under_way_is_decided_by_the_new_policy() {
     world.finish().await;
 }
 
+/// F5: entries may be written while isolation is Off; they act once it is On.
+#[tokio::test]
+async fn entries_act_once_isolation_is_on() {
+    let entries = |policy: Policy| policy.outbound(FABRIKAM);
+    let world = World::start(Setup::new().policy(entries(Policy::off(CONTOSO)))).await;
+    for other in [FABRIKAM, NORTHWIND] {
+        let outcome = world.exchange(CONTOSO, other).send().await;
+        outcome.allowed(ALLOWED);
+    }
+    world.put(&entries(Policy::on(CONTOSO)));
+    until("isolation is on", async || {
+        let outcome = world.exchange(CONTOSO, NORTHWIND).send().await;
+        (outcome.record["reason"] == BLOCKED).then_some(())
+    })
+    .await;
+    let listed = world.exchange(CONTOSO, FABRIKAM).send().await;
+    listed.allowed(ALLOWED);
+    let back = world.exchange(FABRIKAM, CONTOSO).send().await;
+    back.blocked("inbound_block", &[(CONTOSO, "inbound")]);
+    world.put(&entries(Policy::off(CONTOSO)));
+    until("isolation is off", async || {
+        let outcome = world.exchange(CONTOSO, NORTHWIND).send().await;
+        (outcome.record["reason"] == ALLOWED).then_some(())
+    })
+    .await;
+    world.finish().await;
+}
+
+/// F15, F17: connections that were open before, and streams of one connection, are decided by the
+/// new policy like new ones.
+#[tokio::test]
+async fn a_change_acts_on_connections_and_streams_that_are_open() {
+    let world = World::start(Setup::new().policy(Policy::off(CONTOSO))).await;
+    let form = world.exchange(None, FABRIKAM).form_text();
+    let request = format!(
+        "POST {} HTTP/1.1\r\nhost: {}\r\nx-ms-client-tenant-id: {CONTOSO}\r\ncontent-type: \
+         application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+        crate::harness::COMMON,
+        world.host(),
+        form.len()
+    );
+    let mut open = Vec::new();
+    for _ in 0..8 {
+        open.push(world.raw().await);
+    }
+    for (policy, status, reason) in [
+        (Policy::off(CONTOSO), 200, ALLOWED),
+        (Policy::on(CONTOSO), 403, BLOCKED),
+        (Policy::on(CONTOSO).outbound(FABRIKAM), 200, ALLOWED),
+        (Policy::on(CONTOSO), 403, BLOCKED),
+    ] {
+        world.put(&policy);
+        until_decided(&world, "on new connections", reason).await;
+        for raw in &mut open {
+            raw.send(&request).await;
+            assert_eq!(raw.answer().await.unwrap().status, status);
+            assert_eq!(world.next_record().await["reason"], reason);
+        }
+        for _ in 0..8 {
+            let stream = world.exchange(CONTOSO, FABRIKAM).http2().send().await;
+            assert_eq!(stream.record["reason"], reason);
+        }
+    }
+    world.finish().await;
+}
+
 /// At the first start there is no last good policy: nothing is served.
 #[tokio::test]
 async fn a_broken_policy_prevents_the_start() {

@@ -13,12 +13,14 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use reqwest::redirect::Policy;
 use reqwest::{Client, retry};
+use rustls::ClientConfig;
 use serde::Deserialize;
 use tokio::runtime::{Builder, Runtime};
 
 use super::place::{Current, NotWritten, PlaceArgs};
 use crate::admin::additions;
 use crate::cli::fault::Fault;
+use crate::config::Identity;
 use crate::core::tenant::TenantId;
 use crate::policies::document;
 use crate::policies::write::Expect;
@@ -97,11 +99,9 @@ impl Remote {
                 "{server:?} holds more than a server's address"
             )));
         }
-        let ca = args.ca.as_deref();
-        let config = match (&args.cert, &args.key) {
-            (Some(certificate), Some(key)) => tls::client_as(ca, certificate, key),
-            _ => tls::client(ca),
-        };
+        let identity = args.cert.clone().zip(args.key.clone());
+        let identity = identity.map(|(certificate, key)| Identity { certificate, key });
+        let config = tls::client_once(args.ca.as_deref(), identity).map_err(Fault::Wrong)?;
         let client = Client::builder()
             .no_proxy()
             .redirect(Policy::none())
@@ -110,7 +110,7 @@ impl Remote {
             .http1_only()
             .timeout(PATIENCE)
             .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
-            .tls_backend_preconfigured(config.map_err(Fault::Wrong)?)
+            .tls_backend_preconfigured(ClientConfig::clone(&config))
             .build()
             .map_err(|error| Fault::Failed(error.without_url().to_string()))?;
         let runtime = Builder::new_current_thread().enable_all().build();

@@ -20,6 +20,7 @@ pub(super) const KEYS: &[&str] = &[
     "body_timeout",
     "connect_timeout",
     "upstream_timeout",
+    "drain_delay",
     "drain_timeout",
 ];
 
@@ -32,6 +33,7 @@ const MANY: usize = 1_000_000;
 pub(super) fn read(section: &Section<'_>) -> Limits {
     let body = |key, default: ByteSize| section.read_or(key, bytes(default), size(BODY.0, BODY.1));
     let number = |key, default| section.read_or(key, default, count(1, MANY));
+    let delay = value::span(Duration::ZERO, Duration::from_secs(3600));
     let span = |key, seconds| section.read_or(key, Duration::from_secs(seconds), value::duration);
     let limits = Limits {
         request_body: body("request_body", ByteSize::kib(128)),
@@ -48,6 +50,7 @@ pub(super) fn read(section: &Section<'_>) -> Limits {
         body_timeout: span("body_timeout", 15),
         connect_timeout: span("connect_timeout", 5),
         upstream_timeout: span("upstream_timeout", 30),
+        drain_delay: section.read_or("drain_delay", Duration::ZERO, delay),
         drain_timeout: span("drain_timeout", 20),
     };
     if limits.connect_timeout > limits.upstream_timeout {

@@ -11,7 +11,15 @@ use super::server;
 use super::value::{self, NAME, Wrong};
 use crate::config::{Endpoint, Service, Tell};
 
-const KEYS: &[&str] = &["authority", "connect", "ca", "insecure_plaintext", "tell"];
+const KEYS: &[&str] = &[
+    "authority",
+    "connect",
+    "ca",
+    "client_certificate",
+    "client_key",
+    "insecure_plaintext",
+    "tell",
+];
 
 /// What a service can be told, in the order of `tell`.
 const TELL: &[&str] = &["creator_tenant", "decision_id", "sign_in_tenant"];
@@ -65,6 +73,7 @@ fn draft<'a>(name: &str, section: &Section<'a>) -> Draft<'a> {
                 authority,
                 connect: server.connect,
                 ca: server.ca,
+                identity: server.identity,
             },
             tell: Tell {
                 creator_tenant: name_of("creator_tenant"),

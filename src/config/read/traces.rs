@@ -46,6 +46,7 @@ pub(super) fn read(root: &Section<'_>) -> Option<Traces> {
     let timeout = section.read_or("timeout", TIMEOUT, span);
     let (authority, path) = section.require("endpoint", ENDPOINT, endpoint)?;
     let endpoint = Endpoint {
+        identity: None,
         authority,
         connect: None,
         ca,

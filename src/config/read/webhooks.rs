@@ -87,6 +87,7 @@ fn url(section: &Section<'_>) -> Option<WebhookUrl> {
     let plaintext = section.read_or("insecure_plaintext", false, value::bool);
     let (authority, path) = section.require("url", URL, parts)?;
     let endpoint = Endpoint {
+        identity: None,
         authority,
         connect: None,
         ca,

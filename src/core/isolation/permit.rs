@@ -4,6 +4,33 @@
 //! "relay without deciding" does not compile.
 
 /// Releases one withheld reply. Only [`super::decide`] and [`super::evaluate`] make one.
+///
+/// Nobody else makes one, or has two of one:
+///
+/// ```compile_fail,E0423
+/// let permit = tidegate::core::isolation::Permit(());
+/// ```
+/// ```compile_fail,E0599
+/// fn twice(permit: tidegate::core::isolation::Permit) {
+///     drop((permit.clone(), permit));
+/// }
+/// ```
+///
+/// and no reply is released without one:
+///
+/// ```compile_fail,E0061
+/// use tidegate::config::Cookies;
+/// use tidegate::withheld::{Reply, Withheld};
+///
+/// fn relay(withheld: Withheld) -> Reply {
+///     withheld.release(Cookies::Strip)
+/// }
+/// ```
+/// ```compile_fail,E0616
+/// fn body(withheld: tidegate::withheld::Withheld) -> bytes::Bytes {
+///     withheld.body
+/// }
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a permit releases a withheld reply"]
 pub struct Permit(());

@@ -200,6 +200,11 @@ fn leading_segments(text: &str, mut segments: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
+/// Whether a text is made of nothing but what a token is made of.
+pub(super) fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'.' || is_base64url(byte))
+}
+
 const fn is_base64url(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }

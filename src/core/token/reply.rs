@@ -143,7 +143,8 @@ impl Collector<'_> {
         self.tokens.in_token_field = true;
         self.tokens.add(classify_form(text, form, self.issuers));
         match form {
-            Form::Encrypted | Form::Signed { .. } => true,
+            // Its signature was not read: it may be anything.
+            Form::Encrypted | Form::Signed { .. } => jwt::is_plain(text),
             Form::Misspelled | Form::Opaque => false,
         }
     }

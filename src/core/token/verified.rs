@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::super::policy::UnixSeconds;
+use super::super::policy::Moment;
 use super::super::tenant::TenantId;
 use super::EntraToken;
 use super::issuer::Issuers;
@@ -99,17 +99,16 @@ impl Authentic {
     pub fn accept(
         &self,
         audience: &[String],
-        now: UnixSeconds,
+        now: impl Into<Moment>,
         leeway: u32,
     ) -> Result<Verified, Refused> {
         let claims = &self.0;
         if !audience.contains(&claims.audience) {
             return Err(Refused::Audience);
         }
-        let (early, late) = (
-            now.saturating_sub(leeway.into()),
-            now.saturating_add(leeway.into()),
-        );
+        let Moment { earliest, latest } = now.into();
+        let early = latest.saturating_sub(leeway.into());
+        let late = earliest.saturating_add(leeway.into());
         if early >= claims.expires {
             return Err(Refused::Expired);
         }

@@ -135,6 +135,14 @@ fn a_wrong_file_of_authorities_is_found_at_the_start() {
     let mut provider = provider("https://login.test");
     provider.endpoint.ca = Some("/nowhere/ca.pem".into());
     let remembered = Arc::new(Remembered::new(0, LONG));
-    let keys = Keys::new(&provider, &verification(), remembered, &Metrics::new());
+    let metrics = Arc::new(Metrics::new());
+    let certificates = Certificates::new(&metrics);
+    let keys = Keys::new(
+        &provider,
+        &verification(),
+        &certificates,
+        remembered,
+        &metrics,
+    );
     assert!(keys.err().unwrap().contains("/nowhere/ca.pem"));
 }

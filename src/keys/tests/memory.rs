@@ -125,7 +125,8 @@ async fn what_one_provider_verified_another_has_not_seen() {
         ..provider(idp.url())
     };
     let memory = Arc::clone(&one.keys.remembered);
-    let other = Keys::new(&strict, &verification(), memory, &metrics).unwrap();
+    let certificates = Certificates::new(&Metrics::new().into());
+    let other = Keys::new(&strict, &verification(), &certificates, memory, &metrics).unwrap();
     let other = KeyStore {
         providers: vec![Arc::new(other)],
     };

@@ -1,6 +1,8 @@
 //! HTTP/2 streams that end without ending, are never taken, or carry too much.
 
 use super::form;
+use tidegate_mock::Preset;
+
 use crate::harness::frames::{self, DATA, Frame, HEADERS, PING, RST_STREAM, SETTINGS};
 use crate::harness::{COMMON, CONTOSO, Setup, World, until};
 
@@ -54,10 +56,16 @@ async fn a_body_that_is_reset_without_an_error_is_not_whole() {
     }
 }
 
-/// I10: a client that opens no window for its answer, and is otherwise alive, is let go of after a
-/// body's time, and its place is free again.
+/// I10: a client that opens no window for its answer, or too small a one, and is otherwise alive, is
+/// let go of after a body's time, and its place is free again, and not before.
 #[tokio::test]
 async fn an_answer_that_is_not_taken_is_not_kept() {
+    for window in [0, 1, 1000] {
+        is_let_go_of(window).await;
+    }
+}
+
+async fn is_let_go_of(window: u32) {
     let setup = Setup::new()
         .set("limits.in_flight", 1)
         .set("limits.header_timeout", "60s")
@@ -65,12 +73,12 @@ async fn an_answer_that_is_not_taken_is_not_kept() {
     let world = World::start(setup).await;
     let (host, form) = (world.host(), form(&world));
     let mut raw = world.raw_with(&[b"h2"]).await;
-    let no_window = [0, 4, 0, 0, 0, 0];
+    let window = [&[0, 4], &window.to_be_bytes()[..]].concat();
     let request = frames::request(1, &fields(&host, COMMON), Some(form.as_bytes()));
     raw.send(
         [
             &frames::preface()[..24],
-            &frames::frame(SETTINGS, 0, 0, &no_window),
+            &frames::frame(SETTINGS, 0, 0, &window),
             &request,
         ]
         .concat(),
@@ -85,6 +93,11 @@ async fn an_answer_that_is_not_taken_is_not_kept() {
     }) = raw.frame().await
     {
         answered |= kind == HEADERS;
+        if kind == HEADERS {
+            world.next_record().await;
+            let second = world.exchange(CONTOSO, CONTOSO).send().await;
+            second.refused(503, "overload");
+        }
         if kind == PING && flags == 0 {
             raw.send(frames::frame(PING, 1, 0, &payload)).await;
         }
@@ -95,6 +108,40 @@ async fn an_answer_that_is_not_taken_is_not_kept() {
         (outcome.answer.status == 200).then_some(())
     })
     .await;
+}
+
+/// The same over HTTP/1.1: an answer larger than what the system keeps for a client that does not
+/// read, or reads a little now and then.
+#[tokio::test]
+async fn an_answer_that_is_hardly_read_is_not_kept() {
+    const LARGE: usize = 24 * 1024 * 1024;
+    let setup = || {
+        Setup::new()
+            .set("limits.in_flight", 1)
+            .set("limits.reply_body", "32MiB")
+            .set("limits.header_timeout", "60s")
+            .set("limits.body_timeout", "2s")
+    };
+    for setup in [setup(), setup().plain()] {
+        let world = World::start(setup).await;
+        let body = world.idp.mint().body(&Preset::Signed, CONTOSO);
+        let body = body.member("padding", " ".repeat(LARGE));
+        world.idp.script_once(COMMON, body.reply());
+        let mut raw = world.raw().await;
+        raw.send(super::request(&world)).await;
+        assert_eq!(raw.take(12).await.unwrap(), b"HTTP/1.1 200");
+        world.next_record().await;
+        let second = world.exchange(CONTOSO, CONTOSO).send().await;
+        second.refused(503, "overload");
+        // A little at a time: progress, and no end of it.
+        until("let go of", async || {
+            raw.some().await;
+            let outcome = world.exchange(CONTOSO, CONTOSO).send().await;
+            (outcome.answer.status == 200).then_some(())
+        })
+        .await;
+        assert!(raw.rest().await.len() < LARGE / 2);
+    }
 }
 
 /// E21: as many headers as over HTTP/1.1, and no more.

@@ -180,6 +180,37 @@ async fn hosts_are_plain() {
     world.finish().await;
 }
 
+/// E10: methods that nobody knows, and ones as long as a head may be.
+#[tokio::test]
+async fn odd_methods_are_refused() {
+    let world = World::start(Setup::new()).await;
+    let good = request(&world);
+    for (method, statuses) in [
+        ("post".to_owned(), &[405][..]),
+        ("Post".to_owned(), &[405]),
+        ("PO ST".to_owned(), &[400]),
+        ("P\u{e9}ST".to_owned(), &[400]),
+        ("POST\0".to_owned(), &[400]),
+        (String::new(), &[400]),
+        ("M".repeat(10 * 1024), &[400, 405, 431]),
+        ("M".repeat(100 * 1024), &[400, 431]),
+        ("TRACE".to_owned(), &[405]),
+    ] {
+        let (answer, _) = sent(&world, good.replacen("POST", &method, 1)).await;
+        let status = answer.map(|answer| answer.status);
+        let short = &method[..method.len().min(9)];
+        assert!(
+            status.is_none_or(|it| statuses.contains(&it)),
+            "{short}: {status:?}"
+        );
+        if status == Some(405) {
+            assert_eq!(world.next_record().await["reason"], "method", "{short}");
+        }
+        world.check(0).await;
+    }
+    world.finish().await;
+}
+
 /// E9: no tunnels.
 #[tokio::test]
 async fn connect_is_refused() {

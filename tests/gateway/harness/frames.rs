@@ -5,13 +5,17 @@ use super::Raw;
 /// Types of frames.
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
+pub(crate) const PRIORITY: u8 = 2;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
 pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
+pub(crate) const CONTINUATION: u8 = 9;
 
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
+/// Flags of frames.
+pub(crate) const END_STREAM: u8 = 1;
+pub(crate) const END_HEADERS: u8 = 4;
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +43,18 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
 
 /// A request: these header fields literally, then this body.
 pub(crate) fn request(stream: u32, fields: &[(&str, &str)], body: Option<&[u8]>) -> Vec<u8> {
+    let block = block(fields);
+    let end = if body.is_none() { END_STREAM } else { 0 };
+    let head = frame(HEADERS, END_HEADERS | end, stream, &block);
+    [
+        head,
+        body.map_or_else(Vec::new, |body| frame(DATA, END_STREAM, stream, body)),
+    ]
+    .concat()
+}
+
+/// A header block: these fields literally.
+pub(crate) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
         // A literal without indexing, name and value without Huffman coding.
@@ -48,13 +64,7 @@ pub(crate) fn request(stream: u32, fields: &[(&str, &str)], body: Option<&[u8]>)
             block.extend_from_slice(text.as_bytes());
         }
     }
-    let end = if body.is_none() { END_STREAM } else { 0 };
-    let head = frame(HEADERS, END_HEADERS | end, stream, &block);
-    [
-        head,
-        body.map_or_else(Vec::new, |body| frame(DATA, END_STREAM, stream, body)),
-    ]
-    .concat()
+    block
 }
 
 /// An integer with a prefix of seven bits.

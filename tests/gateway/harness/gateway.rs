@@ -1,5 +1,6 @@
 //! One running gateway: the binary itself.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -48,24 +49,42 @@ impl Gateway {
 
     /// Starts `tidegate serve` and waits until it is ready; it may refuse.
     pub(crate) async fn try_start(config: &Path) -> Result<Self, Failed> {
-        let gateway = Self::try_spawn(config).await?;
+        let gateway = Self::try_spawn(config, &[]).await?;
+        gateway.ready().await;
+        Ok(gateway)
+    }
+
+    /// Starts it through other programs, each of which becomes the next: its process id stays.
+    pub(crate) async fn start_under(under: &[String], config: &Path) -> Self {
+        match Self::try_spawn(config, under).await {
+            Ok(gateway) => {
+                gateway.ready().await;
+                gateway
+            }
+            Err(failed) => panic!("exit {}:\n{}", failed.exit, failed.stderr),
+        }
+    }
+
+    async fn ready(&self) {
         until("ready", async || {
-            (gateway.get("/readyz").await.0 == 200).then_some(())
+            (self.get("/readyz").await.0 == 200).then_some(())
         })
         .await;
-        Ok(gateway)
     }
 
     /// Starts `tidegate serve` and waits until it listens.
     pub(crate) async fn spawn(config: &Path) -> Self {
-        match Self::try_spawn(config).await {
+        match Self::try_spawn(config, &[]).await {
             Ok(gateway) => gateway,
             Err(failed) => panic!("exit {}:\n{}", failed.exit, failed.stderr),
         }
     }
 
-    async fn try_spawn(config: &Path) -> Result<Self, Failed> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+    async fn try_spawn(config: &Path, under: &[String]) -> Result<Self, Failed> {
+        let program = env!("CARGO_BIN_EXE_tidegate").as_ref();
+        let words: Vec<&OsStr> = under.iter().map(AsRef::as_ref).chain([program]).collect();
+        let mut child = Command::new(words[0])
+            .args(&words[1..])
             .args(["serve", "--config"])
             .arg(config)
             .env_remove("TIDEGATE_CONFIG")

@@ -62,6 +62,13 @@ impl Raw {
         Some(self.received.drain(..count).collect())
     }
 
+    /// What comes next, as much as comes at once, is not looked at; whether anything came.
+    pub(crate) async fn some(&mut self) -> bool {
+        let came = self.receive().await;
+        self.received.clear();
+        came
+    }
+
     /// Waits until the other end closes, and tells what came before that.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         while self.receive().await {}

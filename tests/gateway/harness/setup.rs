@@ -1,5 +1,7 @@
 //! What a world is made of, before it starts: the configuration, the policies, the providers.
 
+use std::path::Path;
+
 use toml::{Table, Value};
 
 use tidegate_mock::{MockIdp, Options};
@@ -21,7 +23,14 @@ pub(crate) struct Setup {
     pub(crate) before: Option<Before>,
     /// Whether the gateway is waited for until it is ready.
     pub(crate) ready: bool,
+    /// Programs that the gateway is started through; `{}` in a word is the world's directory.
+    pub(crate) under: Vec<String>,
+    /// What happens to the world's directory before the gateway starts.
+    pub(crate) on_disk: Option<OnDisk>,
 }
+
+/// What happens to the world's directory before the gateway starts.
+type OnDisk = Box<dyn FnOnce(&Path) + Send>;
 
 /// What happens to a provider before the gateway starts.
 type Before = Box<dyn FnOnce(&MockIdp) + Send>;
@@ -103,6 +112,8 @@ impl Setup {
             good: (Some(NORTHWIND.to_owned()), NORTHWIND.to_owned()),
             before: None,
             ready: true,
+            under: Vec::new(),
+            on_disk: None,
         }
     }
 
@@ -200,6 +211,12 @@ impl Setup {
     /// Does this to the Entra-like provider before the gateway starts.
     pub(crate) fn before(mut self, act: impl FnOnce(&MockIdp) + Send + 'static) -> Self {
         self.before = Some(Box::new(act));
+        self
+    }
+
+    /// Does this to the world's directory before the gateway starts.
+    pub(crate) fn before_start(mut self, act: impl FnOnce(&Path) + Send + 'static) -> Self {
+        self.on_disk = Some(Box::new(act));
         self
     }
 

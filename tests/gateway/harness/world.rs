@@ -82,8 +82,14 @@ impl World {
         if let Some(before) = setup.before.take() {
             before(&idp);
         }
+        if let Some(on_disk) = setup.on_disk.take() {
+            on_disk(directory.path());
+        }
+        let here = directory.path().to_str().unwrap();
+        let under = setup.under.iter().map(|word| word.replace("{}", here));
+        let under: Vec<String> = under.collect();
         let gateway = if setup.ready {
-            Gateway::start(&config).await
+            Gateway::start_under(&under, &config).await
         } else {
             Gateway::spawn(&config).await
         };
@@ -192,12 +198,23 @@ impl World {
 
     /// The same, offering these protocols.
     pub(crate) async fn raw_with(&self, protocols: &[&[u8]]) -> Raw {
-        let address = self.gateway.data;
-        let tcp = TcpStream::connect(address).await.unwrap();
+        let tcp = TcpStream::connect(self.gateway.data).await.unwrap();
+        self.raw_over(tcp, protocols).await
+    }
+
+    /// The same over this connection to it.
+    pub(crate) async fn raw_over(&self, tcp: TcpStream, protocols: &[&[u8]]) -> Raw {
         tcp.set_nodelay(true).unwrap();
         if !self.scheme_is_tls {
             return Raw::new(tcp);
         }
+        let connector = tokio_rustls::TlsConnector::from(self.client_config(protocols));
+        let name = ServerName::try_from("localhost").unwrap();
+        Raw::new(connector.connect(name, tcp).await.unwrap())
+    }
+
+    /// What a TLS client without a certificate needs, offering these protocols.
+    pub(crate) fn client_config(&self, protocols: &[&[u8]]) -> Arc<rustls::ClientConfig> {
         let mut roots = rustls::RootCertStore::empty();
         roots
             .add(CertificateDer::from_pem_slice(self.ca.pem().as_bytes()).unwrap())
@@ -206,9 +223,7 @@ impl World {
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-        let name = ServerName::try_from("localhost").unwrap();
-        Raw::new(connector.connect(name, tcp).await.unwrap())
+        Arc::new(config)
     }
 
     /// Answers the shared authority's next token request with this, and notes the tokens in it.
@@ -241,6 +256,10 @@ impl World {
     fn record_lines(&self) -> Vec<String> {
         match &self.records {
             Records::Stdout(lines) => lines.all(),
+            // A device has no end.
+            Records::File(file) if !file.is_file() => Vec::new(),
+            // A device like /dev/full would be read for ever.
+            Records::File(file) if !file.is_file() => Vec::new(),
             Records::File(file) => {
                 let text = std::fs::read_to_string(file).unwrap_or_default();
                 let whole = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -342,5 +361,23 @@ impl World {
         self.secrets.assert_no_end_in("the log", log.as_bytes());
         self.secrets.assert_no_end_in("the audit", lines.as_bytes());
         assert_eq!(self.log.count("panicked"), 0, "{log}");
+    }
+}
+
+/// However a test ends with its world, everything that the gateway put out is searched once more:
+/// what came after the last look, and the worlds that are only killed.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let outputs = [
+            ("the audit", self.record_lines().join("\n")),
+            ("the log", self.log.text()),
+            ("standard output", self.gateway.stdout.text()),
+        ];
+        for (what, output) in outputs {
+            self.secrets.assert_none_in(what, output.as_bytes());
+        }
     }
 }

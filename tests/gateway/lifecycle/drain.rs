@@ -5,7 +5,8 @@ use tidegate_mock::Preset;
 use tokio::net::TcpStream;
 
 use super::{answer, in_front_of};
-use crate::harness::{After, BareProvider, CONTOSO, World, meanwhile, until};
+use crate::harness::frames::{self, GOAWAY};
+use crate::harness::{After, BareProvider, CONTOSO, FABRIKAM, Raw, Setup, World, meanwhile, until};
 
 /// Whether nobody takes connections on the data plane any more.
 async fn is_closed(world: &World) -> bool {
@@ -58,7 +59,9 @@ async fn an_exchange_under_way_is_finished() {
 /// longer than any: the time to drain is far beyond this test's patience.
 #[tokio::test]
 async fn idle_connections_do_not_hold_it_up() {
-    let setup = crate::harness::Setup::new().set("limits.drain_timeout", "1h");
+    let setup = crate::harness::Setup::new()
+        .set("limits.drain_timeout", "1h")
+        .set("limits.handshake_timeout", "1h");
     let world = World::start(setup.set("limits.header_timeout", "1s")).await;
     world
         .exchange(CONTOSO, CONTOSO)
@@ -74,13 +77,73 @@ async fn idle_connections_do_not_hold_it_up() {
     let mut silent = world.raw().await;
     let mut silent_http2 = world.raw_with(&[b"h2"]).await;
     silent_http2.send(crate::harness::frames::preface()).await;
+    let mut mute_http2 = world.raw_with(&[b"h2"]).await;
+    let mut without_tls = Raw::new(TcpStream::connect(world.gateway.data).await.unwrap());
     let mut half = world.raw().await;
     half.send("POST / HTTP/1.1\r\nhost:").await;
     world.signal(Signal::TERM);
     world.ended().await;
     silent.rest().await;
     silent_http2.rest().await;
+    mute_http2.rest().await;
+    without_tls.rest().await;
     half.rest().await;
+}
+
+/// Before it ends it is not ready and serves on: whoever looks at `/readyz` has time to leave. Each
+/// HTTP/1.1 client is told with its next answer, each HTTP/2 client at once.
+#[tokio::test]
+async fn clients_have_time_to_leave() {
+    const NOWHERE: &str = "GET /nowhere HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let world = World::start(Setup::new().set("limits.drain_delay", "1h")).await;
+    let (mut used, mut http2) = (world.raw().await, world.raw_with(&[b"h2"]).await);
+    used.send(NOWHERE).await;
+    let answer = used.answer().await.unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (404, None));
+    http2.send(frames::preface()).await;
+    world.signal(Signal::TERM);
+    until("not ready any more", async || {
+        (world.admin("/readyz").await.0 == 503).then_some(())
+    })
+    .await;
+    while http2.frame().await.expect("no GOAWAY").kind != GOAWAY {}
+    // A connection that is open, and a new one.
+    for raw in [&mut used, &mut world.raw().await] {
+        raw.send(NOWHERE).await;
+        let answer = raw.answer().await.unwrap();
+        assert_eq!(
+            (answer.status, answer.header("connection")),
+            (404, Some("close"))
+        );
+        raw.rest().await;
+    }
+    for exchange in [
+        world.exchange(CONTOSO, FABRIKAM),
+        world.exchange(CONTOSO, FABRIKAM).http2(),
+    ] {
+        exchange.send().await.allowed("both_allow");
+    }
+    // Told again, it does not wait.
+    world.signal(Signal::TERM);
+    world.ended().await;
+}
+
+/// A connection that was just opened is served once more, if it asks soon.
+#[tokio::test]
+async fn who_has_just_connected_is_served() {
+    let setup = Setup::new().set("limits.drain_timeout", "1h");
+    let world = World::start(setup.set("limits.header_timeout", "1h")).await;
+    let mut raw = world.raw().await;
+    world.signal(Signal::TERM);
+    until("closed", async || is_closed(&world).await.then_some(())).await;
+    raw.send("GET /nowhere HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await;
+    let answer = raw.answer().await.expect("not served");
+    assert_eq!(
+        (answer.status, answer.header("connection")),
+        (404, Some("close"))
+    );
+    world.ended().await;
 }
 
 /// What does not finish in time is cut off, and recorded all the same.

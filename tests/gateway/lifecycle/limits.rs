@@ -1,11 +1,13 @@
 //! Bounds: what is above them is refused, what is under way is not disturbed.
 
+use std::time::Duration;
+
 use tidegate_mock::Preset;
 use tokio::net::TcpStream;
 
 use super::{answer, in_front_of};
 use crate::harness::{
-    After, BareProvider, CONTOSO, FABRIKAM, Raw, Setup, World, frames, meanwhile, until,
+    After, BareProvider, COMMON, CONTOSO, FABRIKAM, Raw, Setup, World, frames, meanwhile, until,
 };
 
 /// More exchanges at once than the limit: 503, to be tried again; recorded; never forwarded.
@@ -51,6 +53,58 @@ async fn exchanges_above_the_limit_are_refused() {
         );
     }
     world.finish().await;
+}
+
+/// Requests that are sent slowly take no place, and hold no more memory together than the whole
+/// ones that may be under way: what would be more is refused, and small ones pass meanwhile.
+#[tokio::test]
+async fn requests_hold_no_more_than_they_may() {
+    let world = World::start(
+        Setup::new()
+            .set("limits.in_flight", 1)
+            .set("limits.request_body", "64KiB")
+            .set("limits.header_bytes", "8KiB"),
+    )
+    .await;
+    let part = format!(
+        "POST {COMMON} HTTP/1.1\r\nhost: {}\r\nx-ms-client-tenant-id: {CONTOSO}\r\ncontent-type: \
+         application/x-www-form-urlencoded\r\ncontent-length: 60000\r\n\r\nx={}",
+        world.host(),
+        "y".repeat(40_000)
+    );
+    let mut first = world.raw().await;
+    first.send(&part).await;
+    for _ in 0..3 {
+        // Until the first one's bytes are here, another takes their place.
+        let refused = until("refused", async || {
+            let mut raw = world.raw().await;
+            raw.send(&part).await;
+            tokio::time::timeout(Duration::from_millis(300), raw.answer())
+                .await
+                .ok()
+        })
+        .await;
+        refused.unwrap().is_refusal(503, "overload");
+        let good = world.exchange(CONTOSO, CONTOSO).try_send().await;
+        assert_eq!(good.unwrap().status, 200);
+    }
+    drop(first);
+    let mut whole = world.raw().await;
+    until("given back", async || {
+        whole = world.raw().await;
+        whole.send(&part).await;
+        let answer = tokio::time::timeout(Duration::from_millis(300), whole.answer());
+        answer.await.is_err().then_some(())
+    })
+    .await;
+    whole.send("z".repeat(60_000 - 40_002)).await;
+    // It names no grant.
+    whole
+        .answer()
+        .await
+        .unwrap()
+        .is_refusal(400, "grant_missing");
+    world.nothing_leaked().await;
 }
 
 /// More connections than the limit: closed at once; those that are open are served, and a place

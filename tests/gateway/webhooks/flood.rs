@@ -8,6 +8,7 @@ use tidegate::config::{Audience, Endpoint, Webhook, WebhookUrl};
 use tidegate::core::tenant::TenantId;
 use tidegate::events::{Blocks, Event};
 use tidegate::metrics::Metrics;
+use tidegate::tls::Certificates;
 use tidegate::webhooks::Webhooks;
 use uuid::Uuid;
 
@@ -46,6 +47,7 @@ async fn a_hundred_thousand_blocks_are_told_in_few_messages() {
         name: "flood".to_owned(),
         url: WebhookUrl {
             endpoint: Endpoint {
+                identity: None,
                 authority,
                 connect: None,
                 ca: Some(receiver.files.path().join("ca.pem")),
@@ -59,7 +61,8 @@ async fn a_hundred_thousand_blocks_are_told_in_few_messages() {
         retry_for: Duration::from_secs(60),
     };
     let metrics = Arc::new(Metrics::new());
-    let (webhooks, deliveries) = Webhooks::start(&[webhook], &metrics).unwrap();
+    let (webhooks, deliveries) =
+        Webhooks::start(&[webhook], &Certificates::new(&metrics), &metrics).unwrap();
     let threads: Vec<_> = (0..THREADS)
         .map(|thread| {
             let webhooks = webhooks.clone();

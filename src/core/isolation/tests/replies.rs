@@ -341,3 +341,17 @@ fn words_are_distinct() {
             .all(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
     );
 }
+
+/// What records name: the tenant that is settled, and no other.
+#[test]
+fn a_settled_tenant_is_told() {
+    let table = [
+        (SignIn::Entra(tenant(F)), Some(tenant(F))),
+        (SignIn::NoToken, None),
+        (SignIn::NotEntra, None),
+        (undetermined(Undetermined::Disagreement, &[C, F]), None),
+    ];
+    for (sign_in, expected) in table {
+        assert_eq!(sign_in.tenant(), expected, "{sign_in:?}");
+    }
+}

@@ -14,7 +14,7 @@ pub(in crate::core) fn verified(tenant: &str) -> Verified {
     let issuer = "https://login.microsoftonline.com/{tenantid}/v2.0";
     let keys = json!({"keys": [mint.key(KeyName::Enterprise).jwk(Some(issuer))]});
     let keys = KeySet::parse(keys.to_string().as_bytes()).unwrap();
-    let now = tidegate_mock::now().try_into().unwrap();
+    let now: i64 = tidegate_mock::now().try_into().unwrap();
     Unverified::read(&token, &Issuers::of_clouds(&[Cloud::Public]))
         .and_then(|token| token.verify(&keys))
         .and_then(|token| token.accept(&["app".to_owned()], now, 60))

@@ -242,3 +242,52 @@ fn kinds_for_records() {
         assert_eq!(tokens.is_empty(), kind == "none", "{body}");
     }
 }
+
+/// Found by fuzzing: what stands in place of a signature is no signature, and may hold a token that
+/// is written in escapes.
+#[test]
+fn a_token_behind_a_token_is_found() {
+    let percent: String = v2(B).bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let json: String = v2(B).bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    let expected = Says::undetermined(Undetermined::Disagreement, &[A, B]);
+    for hidden in [percent, json] {
+        for field in ["access_token", "id_token", "x"] {
+            let value = format!("{}={hidden}", v2(A));
+            let body = serde_json::json!({ field: value }).to_string();
+            assert_eq!(Says::of(&read(&body).unwrap()), expected, "{body}");
+        }
+    }
+}
+
+/// What counts in a page, a cookie or a redirect: Entra's tokens, what claims to be one, and what
+/// stands where tokens stand; not a token of somebody else's own.
+#[test]
+fn what_is_about_sign_in() {
+    let b = v2(B);
+    let doubtful = format!("{}.{}", b64(RS256), b64(v2_claims(B)));
+    let table = [
+        ("nothing".to_owned(), false),
+        (format!("state={}", ado(B)), false),
+        (jwe(), false),
+        (format!("see {b}"), true),
+        (format!("see {doubtful}"), true),
+        (format!("#access_token={OPAQUE}"), true),
+        (format!("#id_token={}", ado(B)), true),
+    ];
+    for (text, expected) in table {
+        let tokens = super::super::reply::inspect_text(&text, &issuers());
+        assert_eq!(tokens.are_about_sign_in(), expected, "{text}: {tokens:?}");
+    }
+}
+
+/// A page is read as UTF-8 and, where there are NULs, without them too: UTF-16 hides nothing.
+#[test]
+fn a_page_is_read_in_every_way() {
+    fn texts(body: &[u8]) -> Vec<std::borrow::Cow<'_, str>> {
+        super::super::reply::texts(body).collect()
+    }
+    assert_eq!(texts(b"<a>"), ["<a>"]);
+    assert_eq!(texts(b"a\0b\0"), ["a\0b\0", "ab"]);
+    assert_eq!(texts(b"\xff"), ["\u{fffd}"]);
+    assert_eq!(texts(b""), [""]);
+}

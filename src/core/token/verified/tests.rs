@@ -17,6 +17,7 @@ use tidegate_mock::{KeyName, KeyRing, SigningKey};
 
 use super::super::issuer::Cloud;
 use super::*;
+use crate::core::policy::UnixSeconds;
 
 /// The isolated creator's tenant in most cases.
 const A: &str = "aaaaaaaa-1111-4aaa-8aaa-aaaaaaaaaaaa";

@@ -1,6 +1,7 @@
 //! Times, to the second: cases B16, B17.
 
 use super::*;
+use crate::core::policy::Moment;
 
 fn at(claim: &str, value: impl Into<Option<Value>>) -> Result<TenantId, Refused> {
     outcome(&sign(header(), claims_with(claim, value).to_string()))
@@ -124,5 +125,31 @@ fn a_remembered_token_grows_old() {
     for (now, leeway, expected) in table {
         let found = remembered.accept(&audience, now, leeway).map(drop);
         assert_eq!(found, expected, "{} {leeway}", now.saturating_sub(NOW));
+    }
+}
+
+/// Where two clocks are apart, a token is accepted only if it is by both.
+#[test]
+fn two_clocks_have_to_agree() {
+    let mut claims = claims_of(A);
+    claims["exp"] = json!(NOW + 10);
+    claims["nbf"] = json!(NOW - 10);
+    claims["iat"] = json!(NOW - 10);
+    let token = authentic(&sign(header(), claims.to_string()), &COMMON).unwrap();
+    let audience = [AUDIENCE.to_owned()];
+    const HOURS: i64 = 7_200;
+    let table = [
+        (NOW, NOW, Ok(())),
+        (NOW - HOURS, NOW, Err(Refused::NotYetValid)),
+        (NOW, NOW + HOURS, Err(Refused::Expired)),
+        (NOW - HOURS, NOW + HOURS, Err(Refused::Expired)),
+        (NOW - 10, NOW + 9, Ok(())),
+        (NOW - 11, NOW + 9, Err(Refused::NotYetValid)),
+        (NOW - 10, NOW + 10, Err(Refused::Expired)),
+    ];
+    for (earliest, latest, expected) in table {
+        let now = Moment { earliest, latest };
+        let found = token.accept(&audience, now, 0).map(drop);
+        assert_eq!(found, expected, "{} {}", earliest - NOW, latest - NOW);
     }
 }

@@ -1,0 +1,15 @@
+//! Promise 3: at most a hundred times what an attacker spends, and resident memory under a formula
+//! of the configured limits (`SECURITY.md` states it), measured at those limits.
+
+mod cost;
+mod held;
+mod process;
+
+use crate::frame::{Figure, Scale};
+
+/// Tries it.
+pub(crate) async fn prove(scale: Scale) -> Vec<Figure> {
+    let mut figures = held::prove(scale).await;
+    figures.extend(cost::prove(scale).await);
+    figures
+}

@@ -1,0 +1,225 @@
+//! Promise 8: what another server forwards and what is decided about are the same. Requests that
+//! can be read in two ways are sent straight to the gateway, through nginx and HAProxy in front of
+//! it, and through it with these between it and its provider.
+//!
+//! In front of the gateway they say who creates (Contoso, isolated); the client wants to be
+//! Fabrikam, and a token of Fabrikam's.
+
+mod attempts;
+mod front;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tidegate_mock::{MockIdp, Options};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::frame::{Figure, Scale};
+use crate::harness::{COMMON, CONTOSO, FABRIKAM, Policy, Raw, Setup, World, until};
+use attempts::{Attempt, Parts};
+use front::Server;
+
+/// How long an answer is waited for that may not come.
+const PATIENCE: Duration = Duration::from_millis(800);
+
+const SERVERS: [Server; 3] = [Server::Nginx, Server::NginxNormalising, Server::HaProxy];
+
+/// Tries it.
+pub(crate) async fn prove(scale: Scale) -> Vec<Figure> {
+    let rounds = scale.pick(1, 3);
+    let mut figures = vec![straight(rounds).await];
+    for server in SERVERS {
+        figures.push(in_front(server, rounds).await);
+    }
+    for server in SERVERS {
+        figures.push(behind(server, rounds).await);
+    }
+    figures
+}
+
+fn isolated() -> Setup {
+    Setup::new()
+        .plain()
+        .policy(Policy::on(CONTOSO))
+        .good(Some(CONTOSO), CONTOSO)
+}
+
+fn parts(world: &World, wanted: &'static str) -> Parts {
+    Parts {
+        host: world.host(),
+        own: CONTOSO,
+        wanted,
+        form: world.exchange(None, FABRIKAM).form_text(),
+    }
+}
+
+/// Straight to the gateway: a header in the client's own words is believed there, so what is hidden
+/// has the same creator, and must be judged on its own.
+async fn straight(rounds: usize) -> Figure {
+    let world = World::start(isolated()).await;
+    let parts = parts(&world, CONTOSO);
+    let to = world.gateway.data;
+    let tried = all(rounds, &parts.http1(), to).await;
+    judged("straight", world, tried, |world| world.idp.requests().all()).await
+}
+
+async fn in_front(server: Server, rounds: usize) -> Figure {
+    let name = format!("{} in front", server.name());
+    let world = World::start(isolated()).await;
+    let front = match server.start(world.gateway.data, Some(CONTOSO)).await {
+        Ok(front) => front,
+        Err(why) => return Figure::skipped(name, why),
+    };
+    let parts = parts(&world, FABRIKAM);
+    let mut tried = all(rounds, &parts.http1(), front.plain).await;
+    tried.extend(all(rounds, &parts.http2(), front.http2).await);
+    for _ in 0..5 {
+        tried.extend(good(&world, front.plain).await);
+    }
+    judged(&name, world, tried, |world| world.idp.requests().all()).await
+}
+
+async fn behind(server: Server, rounds: usize) -> Figure {
+    let name = format!("{} behind", server.name());
+    let idp = MockIdp::start(Options::entra().plain()).await.unwrap();
+    let front = match server.start(idp.address(), None).await {
+        Ok(front) => front,
+        Err(why) => return Figure::skipped(name, why),
+    };
+    let setup = isolated()
+        .set(
+            "providers.entra.authority",
+            format!("http://{}", front.plain),
+        )
+        .set("providers.entra.insecure_plaintext", true);
+    let world = World::start(setup).await;
+    idp.requests().clear();
+    let parts = parts(&world, CONTOSO);
+    let tried = all(rounds, &parts.http1(), world.gateway.data).await;
+    judged(&name, world, tried, |_| idp.requests().all()).await
+}
+
+/// What came of an attempt.
+struct Tried {
+    name: String,
+    answers: Vec<u8>,
+}
+
+/// Sends all attempts, each on a connection of its own, at the same time.
+async fn all(rounds: usize, attempts: &[Attempt], to: SocketAddr) -> Vec<Tried> {
+    let mut sent = JoinSet::new();
+    for _ in 0..rounds {
+        for (name, bytes) in attempts.iter().cloned() {
+            sent.spawn(async move {
+                let mut raw = Raw::new(TcpStream::connect(to).await.unwrap());
+                raw.send(bytes).await;
+                let answers = read(&mut raw).await;
+                Tried { name, answers }
+            });
+        }
+    }
+    sent.join_all().await
+}
+
+/// Everything that comes until nothing does for a while.
+async fn read(raw: &mut Raw) -> Vec<u8> {
+    let mut all = Vec::new();
+    while let Ok(Some(byte)) = timeout(PATIENCE, raw.take(1)).await {
+        all.extend(byte);
+    }
+    all
+}
+
+/// A good request on the connections that the attempts were made over: its answer is its own.
+async fn good(world: &World, to: SocketAddr) -> Option<Tried> {
+    let form = world.exchange(None, CONTOSO).form_text();
+    let request = format!(
+        "POST {COMMON} HTTP/1.1\r\nhost: {}\r\ncontent-type: \
+         application/x-www-form-urlencoded\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{form}",
+        world.host(),
+        form.len()
+    );
+    let mut raw = Raw::new(TcpStream::connect(to).await.unwrap());
+    raw.send(request).await;
+    let answers = read(&mut raw).await;
+    let passed = answers.starts_with(b"HTTP/1.1 200") && holds(&answers, "access_token");
+    (!passed).then(|| Tried {
+        name: "a good request afterwards".to_owned(),
+        answers: b"access_token".to_vec(),
+    })
+}
+
+fn holds(bytes: &[u8], part: &str) -> bool {
+    memchr::memmem::find(bytes, part.as_bytes()).is_some()
+}
+
+/// No token came out but for a good request; every request at the provider has one record, is the
+/// one decided about, and was created by Contoso; the gateway ends well.
+async fn judged(
+    name: &str,
+    mut world: World,
+    tried: Vec<Tried>,
+    seen: impl Fn(&World) -> Vec<tidegate_mock::Request>,
+) -> Figure {
+    until("nothing under way", async || {
+        let metrics = world.metrics().await;
+        metrics
+            .contains("tidegate_exchanges_in_flight 0")
+            .then_some(())
+    })
+    .await;
+    let mut wrong: Vec<String> = tried
+        .iter()
+        .filter(|tried| holds(&tried.answers, "access_token"))
+        .map(|tried| format!("token: {}", tried.name))
+        .collect();
+    let seen = seen(&world);
+    world.signal(Signal::TERM);
+    let exit = world.gateway.ended().await.code();
+    if exit != Some(0) || world.log.count("panicked") > 0 {
+        wrong.push(format!("exit {exit:?}"));
+    }
+    let records = world.records();
+    let forwarded = |record: &&Value| record["forwarded"] == true;
+    let decided = records.iter().filter(forwarded).count();
+    if decided != seen.len() {
+        wrong.push(format!("{decided} decided, {} at the provider", seen.len()));
+    }
+    let others = |record: &&Value| {
+        let creator = &record["creator_tenant"];
+        *creator != CONTOSO && record["decision"] != "error"
+    };
+    wrong.extend(
+        records
+            .iter()
+            .filter(others)
+            .map(|record| format!("creator: {record}")),
+    );
+    let odd = |request: &&tidegate_mock::Request| {
+        !request.path.ends_with("/oauth2/v2.0/token")
+            || request.method != http::Method::POST
+            || request.header("x-ms-client-tenant-id").is_some()
+            || !request
+                .text()
+                .starts_with("grant_type=authorization%5Fcode&code=for")
+    };
+    wrong.extend(
+        seen.iter()
+            .filter(odd)
+            .map(|request| format!("forwarded: {}", request.target())),
+    );
+    Figure::new(
+        format!(
+            "{name}: {} attempts, {} of them forwarded and decided",
+            tried.len(),
+            seen.len()
+        ),
+        format!("{} {}", wrong.len(), wrong[..wrong.len().min(3)].join("; ")),
+        "0 read differently",
+        wrong.is_empty(),
+    )
+}
