@@ -29,6 +29,14 @@ fuzz SECONDS="600" *TARGETS:
 mutants *ARGUMENTS:
     cargo mutants --test-tool cargo -j1 {{ ARGUMENTS }}
 
+# Every promise at its full size and every adversarial case by its id, with a table of what was measured.
+prove *ARGUMENTS:
+    cargo prove {{ ARGUMENTS }}
+
+# What the gateway is made of, as CycloneDX; needs cargo-cyclonedx.
+sbom FILE="target/tidegate.cdx.json":
+    deploy/sbom {{ FILE }}
+
 # Known vulnerabilities of dependencies; needs github.com and cargo-deny.
 advisories:
     cargo deny check advisories

@@ -86,6 +86,7 @@ fn events(route: &Arc<str>) -> Vec<Event> {
                 app_id: Some(Uuid::from_u128(u128::from(connector) + 1)),
                 user_object_id: Some(Uuid::from_u128(u128::from(dice.skewed(USERS)) + 1)),
                 blocks: Blocks::default(),
+                released: true,
             }
         })
         .collect()

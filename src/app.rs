@@ -117,7 +117,7 @@ const LAST_WRITES: Duration = Duration::from_secs(10);
 pub fn run(config: &Config) -> Result<(), StartError> {
     telemetry::start(&config.log);
     announce(config);
-    let connections = Connections::within(raise_descriptor_limit(), config.limits.connections);
+    let connections = Connections::within(raise_descriptor_limit(), config);
     let mut config = config.clone();
     config.limits.connections = connections.clients;
     let config = &config;
@@ -191,10 +191,14 @@ async fn serve_admin(
     desk.readiness.set(false);
     let delay = gateway.limits.drain_delay;
     if !delay.is_zero() {
-        tracing::info!(?delay, "not ready any more: clients shall leave");
-        workers.leave();
-        // Told again, it ends without waiting.
-        drop(timeout(delay, ends.next()).await);
+        tracing::info!(?delay, "not ready any more");
+        // Half of it is for those who look at readiness: whom they still send here is not sent
+        // away, and back again. Told again, it ends without waiting.
+        if timeout(delay / 2, ends.next()).await.is_err() {
+            tracing::info!("clients shall leave");
+            workers.leave();
+            drop(timeout(delay / 2, ends.next()).await);
+        }
     }
     tracing::info!("draining");
     // It blocks: on a thread of its own.

@@ -21,7 +21,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::TraceId;
 use uuid::Uuid;
 
-use crate::config::{Connector, Route};
+use crate::config::{Connector, Route, RouteKind};
 use crate::core::creator::Creator;
 use crate::core::isolation::{Decision, Reason, Side, Verdict};
 use crate::core::policy::{Direction, Mode};
@@ -231,7 +231,14 @@ impl Exchange {
                 outbound: blocks(Direction::Outbound),
                 inbound: blocks(Direction::Inbound),
             },
+            released: self.released(outcome),
         }
+    }
+
+    /// Whether something left us: an answer, or a request to a service, whatever came of that.
+    fn released(&self, outcome: &Outcome) -> bool {
+        let creates = matches!(self.route.kind, RouteKind::Connection(_));
+        released(outcome.decision) || self.forwarded && creates
     }
 }
 
@@ -252,7 +259,7 @@ impl Drop for Exchange {
             upstream: (self.upstream_us > 0).then(|| Duration::from_micros(self.upstream_us)),
         });
         let line = Line::of(self, &outcome, time, duration.as_micros());
-        if released(outcome.decision) {
+        if self.released(&outcome) {
             self.recorder.audit.write_released(&line);
         } else {
             self.recorder.audit.write(&line);
@@ -269,8 +276,8 @@ impl Drop for Exchange {
     }
 }
 
-/// Whether something is released under a decision, by its word.
-pub fn released(decision: &str) -> bool {
+/// Whether an answer is released under a decision, by its word.
+fn released(decision: &str) -> bool {
     matches!(decision, "allow" | "pass_non_entra" | "would_block")
 }
 

@@ -1,22 +1,28 @@
 //! The time, as the rule and the verification of tokens count it: the core has no clock.
 //!
 //! 1. There are two clocks: the system's, and our own, which began with the system's when the
-//!    process started and runs on with the monotonic clock, that nobody sets.
+//!    process started and runs on by a clock that nobody sets. That one counts the time that the
+//!    machine sleeps as well; where there is none of its kind, the monotonic clock stands in, which
+//!    does not.
 //! 2. What expires is held against the later of the two, what is not valid yet against the earlier:
 //!    however the system's clock jumps, nothing is allowed that both do not allow.
 //! 3. Our own clock follows the system's forward once that has been ahead for [`PATIENCE`]: it was
-//!    corrected, or the machine slept. It never goes back: until a restart, a system clock that was
-//!    set back leaves tokens and entries expired that were.
+//!    corrected, or a virtual machine stood still and was not told. It never goes back: until a
+//!    restart, a system clock that was set back leaves tokens and entries expired that were.
+//! 4. Both count whole seconds. A thread that sees the seconds it saw last, and nobody having seen
+//!    others since, knows the time without asking the clock that all threads share.
 //!
 //! Invariant: the later of the two never decreases but when a jump forward is taken back.
 
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::core::policy::{Moment, UnixSeconds};
 
-/// So long the system's clock is ahead before our own follows it.
-const PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// So many seconds the system's clock is ahead before our own follows it.
+const PATIENCE: UnixSeconds = 10 * 60;
 
 /// Clocks this far apart are one clock: what is judged by it has a leeway of that order.
 const APART: UnixSeconds = 5;
@@ -32,12 +38,17 @@ pub fn now() -> UnixSeconds {
 
 /// Both clocks.
 pub fn moment() -> Moment {
-    static CLOCK: LazyLock<(Instant, Mutex<Clock>)> =
-        LazyLock::new(|| (Instant::now(), Mutex::new(Clock::started(system()))));
-    let (start, clock) = &*CLOCK;
-    let mut clock = clock.lock().unwrap_or_else(PoisonError::into_inner);
-    let (moment, jump) = clock.read(system(), start.elapsed());
-    drop(clock);
+    static CLOCK: LazyLock<(Running, Shared)> =
+        LazyLock::new(|| (Running::start(), Shared::started(system())));
+    thread_local! {
+        static LAST: Cell<Option<Last>> = const { Cell::new(None) };
+    }
+    let (running, clock) = &*CLOCK;
+    let shown = || Shown {
+        system: system(),
+        since: running.seconds(),
+    };
+    let (moment, jump) = LAST.with(|last| clock.read(last, shown));
     if let Some(jump) = jump {
         jump.announce();
     }
@@ -52,12 +63,106 @@ fn system() -> UnixSeconds {
         })
 }
 
+/// What runs on since the start, whatever anybody sets.
+struct Running {
+    /// When the machine had run that long, sleep included; `None` where no clock tells.
+    start: Option<Duration>,
+    awake: Instant,
+}
+
+impl Running {
+    fn start() -> Self {
+        Self {
+            start: since_boot(),
+            awake: Instant::now(),
+        }
+    }
+
+    /// Whole seconds since the start.
+    fn seconds(&self) -> UnixSeconds {
+        let with_sleep = self
+            .start
+            .and_then(|start| Some(since_boot()?.saturating_sub(start)));
+        let since = with_sleep.unwrap_or_else(|| self.awake.elapsed());
+        UnixSeconds::try_from(since.as_secs()).unwrap_or(UnixSeconds::MAX)
+    }
+}
+
+/// How long the machine has run, sleep included, where a clock tells.
+fn since_boot() -> Option<Duration> {
+    #[cfg(target_os = "linux")]
+    let time = {
+        use rustix::time::{DynamicClockId, clock_gettime_dynamic};
+        clock_gettime_dynamic(DynamicClockId::Boottime).ok()
+    };
+    #[cfg(not(target_os = "linux"))]
+    let time: Option<Duration> = None;
+    Duration::try_from(time?).ok()
+}
+
+/// What both clocks show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shown {
+    system: UnixSeconds,
+    /// Seconds since the start.
+    since: UnixSeconds,
+}
+
+/// The clock that all threads share.
+struct Shared {
+    clock: Mutex<(Clock, Option<Shown>)>,
+    /// How often other seconds were seen than the time before.
+    changes: AtomicU64,
+}
+
+/// What a thread saw last, and what that came to.
+#[derive(Clone, Copy)]
+struct Last {
+    shown: Shown,
+    changes: u64,
+    moment: Moment,
+}
+
+impl Shared {
+    const fn started(system: UnixSeconds) -> Self {
+        Self {
+            clock: Mutex::new((Clock::started(system), None)),
+            changes: AtomicU64::new(0),
+        }
+    }
+
+    /// Reads both clocks. Reading the same seconds again changes nothing and tells nothing new, so
+    /// it needs no lock.
+    fn read(&self, last: &Cell<Option<Last>>, shown: impl Fn() -> Shown) -> (Moment, Option<Jump>) {
+        if let Some(last) = last.get()
+            && last.changes == self.changes.load(Ordering::Acquire)
+            && last.shown == shown()
+        {
+            return (last.moment, None);
+        }
+        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let (clock, before) = &mut *clock;
+        // Anew, under the lock: what another thread has read meanwhile is not later than this.
+        let shown = shown();
+        if before.replace(shown) != Some(shown) {
+            self.changes.fetch_add(1, Ordering::Release);
+        }
+        let (moment, jump) = clock.read(shown);
+        last.set(Some(Last {
+            shown,
+            changes: self.changes.load(Ordering::Acquire),
+            moment,
+        }));
+        (moment, jump)
+    }
+}
+
 /// Our own clock, and how the system's stands to it.
 struct Clock {
     /// What the system's showed at the start, and what it was put forward by since.
     began: UnixSeconds,
-    /// Since when the system's is ahead, in time since the start.
-    ahead_since: Option<Duration>,
+    /// Since when the system's is ahead, in seconds since the start.
+    ahead_since: Option<UnixSeconds>,
     /// How far it was away when that was last told.
     told: UnixSeconds,
 }
@@ -79,10 +184,10 @@ impl Clock {
         }
     }
 
-    /// Reads both clocks: the system's, and how long ago we started.
-    fn read(&mut self, system: UnixSeconds, since: Duration) -> (Moment, Option<Jump>) {
-        let elapsed = UnixSeconds::try_from(since.as_secs()).unwrap_or(UnixSeconds::MAX);
-        let mut own = self.began.saturating_add(elapsed);
+    /// Reads both clocks. The same seconds twice in a row come to the same.
+    fn read(&mut self, shown: Shown) -> (Moment, Option<Jump>) {
+        let Shown { system, since } = shown;
+        let mut own = self.began.saturating_add(since);
         let ahead = system.saturating_sub(own);
         if ahead <= APART || system == UnixSeconds::MAX {
             self.ahead_since = None;
@@ -130,105 +235,4 @@ impl Jump {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const T: UnixSeconds = 1_800_000_000;
-    const HOURS: UnixSeconds = 2 * 60 * 60;
-
-    /// What the system's clock is ahead by, and when: what is shown by it.
-    struct Try(Clock);
-
-    impl Try {
-        fn new() -> Self {
-            Self(Clock::started(T))
-        }
-
-        /// The earliest and the latest, from the true time on.
-        fn at(&mut self, elapsed: UnixSeconds, ahead: UnixSeconds) -> (UnixSeconds, UnixSeconds) {
-            let since = Duration::from_secs(elapsed.unsigned_abs());
-            let (moment, _) = self.0.read(T + elapsed + ahead, since);
-            (moment.earliest - T - elapsed, moment.latest - T - elapsed)
-        }
-    }
-
-    #[test]
-    fn a_clock_that_does_not_jump_is_the_time() {
-        let mut clock = Try::new();
-        for elapsed in [0, 1, 60, 3600, 1_000_000] {
-            assert_eq!(clock.at(elapsed, 0), (0, 0));
-        }
-        let (moment, jump) = clock.0.read(T + 1_000_003, Duration::from_secs(1_000_001));
-        assert_eq!(
-            (moment.earliest, jump),
-            (T + 1_000_001, None),
-            "a step too small to tell of"
-        );
-    }
-
-    #[test]
-    fn back_is_never_followed() {
-        let mut clock = Try::new();
-        assert_eq!(clock.at(10, 0), (0, 0));
-        for elapsed in [11, 60, 601, 7_200, 100_000] {
-            assert_eq!(clock.at(elapsed, -HOURS), (-HOURS, 0), "after {elapsed} s");
-        }
-        assert_eq!(clock.at(100_001, 0), (0, 0), "and taken back");
-    }
-
-    #[test]
-    fn forward_counts_for_expiry_at_once_and_for_the_rest_after_a_while() {
-        let mut clock = Try::new();
-        assert_eq!(clock.at(10, HOURS), (0, HOURS));
-        assert_eq!(clock.at(609, HOURS), (0, HOURS));
-        assert_eq!(clock.at(610, HOURS), (HOURS, HOURS), "corrected");
-        assert_eq!(clock.at(2_000, HOURS), (HOURS, HOURS));
-        // What it was corrected to does not go back either.
-        assert_eq!(clock.at(2_001, 0), (0, HOURS));
-    }
-
-    #[test]
-    fn a_jump_forward_that_is_taken_back_leaves_nothing_behind() {
-        let mut clock = Try::new();
-        assert_eq!(clock.at(10, HOURS), (0, HOURS));
-        assert_eq!(clock.at(300, 0), (0, 0));
-        // Patience begins anew.
-        assert_eq!(clock.at(700, HOURS), (0, HOURS));
-        assert_eq!(clock.at(1_299, HOURS), (0, HOURS));
-        assert_eq!(clock.at(1_300, HOURS), (HOURS, HOURS));
-    }
-
-    #[test]
-    fn a_jump_is_told_of_once_each_way() {
-        let mut clock = Clock::started(T);
-        let mut told = |elapsed: UnixSeconds, ahead| {
-            let since = Duration::from_secs(elapsed.unsigned_abs());
-            clock.read(T + elapsed + ahead, since).1
-        };
-        assert_eq!(told(1, 0), None);
-        assert_eq!(told(2, -HOURS), Some(Jump(-HOURS)));
-        assert_eq!(told(3, -HOURS), None);
-        assert_eq!(told(4, -HOURS - 1), None, "rounding");
-        assert_eq!(told(5, 0), Some(Jump(0)));
-        assert_eq!(told(6, HOURS), Some(Jump(HOURS)));
-        assert_eq!(told(700, HOURS), Some(Jump(0)), "followed");
-    }
-
-    #[test]
-    fn before_1970_everything_has_expired() {
-        let mut clock = Clock::started(T);
-        let (moment, _) = clock.read(UnixSeconds::MAX, Duration::from_secs(1));
-        assert_eq!((moment.earliest, moment.latest), (T + 1, UnixSeconds::MAX));
-        let (moment, _) = clock.read(UnixSeconds::MAX, Duration::from_secs(10_000));
-        assert_eq!(moment.earliest, T + 10_000, "which is no time to follow");
-    }
-
-    #[test]
-    fn a_machine_that_is_told_the_time_late_is_believed_at_once() {
-        for start in [UnixSeconds::MAX, 0, 86_400] {
-            let mut clock = Clock::started(start);
-            let (moment, _) = clock.read(T, Duration::from_secs(1));
-            assert_eq!((moment.earliest, moment.latest), (T, T), "{start}");
-        }
-    }
-}
+mod tests;

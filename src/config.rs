@@ -187,7 +187,8 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// One upstream exchange in all: connect to last byte.
     pub upstream_timeout: Duration,
-    /// How long connections are still taken after SIGTERM, while `/readyz` says so.
+    /// How long connections are still taken after SIGTERM, while `/readyz` says so; in the second
+    /// half of it clients are told to leave.
     pub drain_delay: Duration,
     /// How long exchanges under way may take to finish after that.
     pub drain_timeout: Duration,

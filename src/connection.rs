@@ -57,6 +57,7 @@ async fn steps(
 ) -> Result<Reply, Ended> {
     // What a client marks as meant for this hop alone is not forwarded, so it is not read either.
     headers::end_to_end(&mut head.headers, &gateway.trust_headers);
+    let body = gateway.look(&head, body)?;
     let reading = Reading::of(&connection.sign_in, &head.headers, body.is_end_stream())?;
     let body = gateway.read_body(&head, body).await?;
 

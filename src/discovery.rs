@@ -9,7 +9,7 @@
 //! 8705 section 5 (`mtls_endpoint_aliases`).
 
 use http::uri::Authority;
-use http::{Method, Request, Uri};
+use http::{Request, Uri};
 use hyper::body::Incoming;
 use serde_json::Value;
 
@@ -21,7 +21,6 @@ use crate::core::token::issuer::{Match, PLACEHOLDER};
 use crate::gateway::{Lane, Worker};
 use crate::headers;
 use crate::refusal::Refusal;
-use crate::upstream::{self, Redirects};
 use crate::withheld::{self, Reply};
 
 /// Members whose URL returns no token: it stays, unless this gateway routes its path.
@@ -68,22 +67,18 @@ pub async fn answer(
         route.cookies,
     );
     headers::without_conditions(&mut head.headers);
-    let sent = upstream::request(Method::GET, &target, head.headers, body)?;
-    let withheld = upstream.exchange(sent, Redirects::Refuse).await?;
+    let published = upstream.published(&target, head.headers, body).await?;
 
-    let tokens = withheld.inspect(&route.provider.issuers)?;
-    if !tokens.is_empty() {
-        return Err(Refusal::UpstreamToken);
-    }
+    let text = published.text(&route.provider.issuers)?;
     let mut document: Value =
-        serde_json::from_slice(withheld.text()?).map_err(|_| Refusal::UpstreamMetadata)?;
+        serde_json::from_slice(text).map_err(|_| Refusal::UpstreamMetadata)?;
     let base = Base {
         worker,
         lane,
         host,
         captures: &captures,
     };
-    if withheld.status().is_success() {
+    if published.status().is_success() {
         base.check_issuer(&document)?;
     }
     base.rewrite(None, &mut document)?;
@@ -95,7 +90,7 @@ pub async fn answer(
     let Verdict::Allow(permit) = decision.verdict else {
         return Err(Refusal::UpstreamMetadata);
     };
-    let mut reply = withheld.release_rewritten(permit, route.cookies, rewritten);
+    let mut reply = published.release_rewritten(permit, route.cookies, rewritten);
     // It names the host that the request named: nobody else's to keep.
     withheld::no_store(reply.headers_mut());
     admitted.hold(&mut reply);

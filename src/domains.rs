@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::HeaderMap;
 use moka::sync::Cache;
 use serde::Deserialize;
 use tokio::time::timeout;
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::core::tenant::{PERSONAL_ACCOUNTS, TenantId};
 use crate::core::token::issuer::{Issuers, Match};
 use crate::resolve;
-use crate::upstream::{self, Redirects, Upstream};
+use crate::upstream::Upstream;
 
 /// Domains kept at most.
 const MOST: u64 = 10_000;
@@ -73,13 +73,12 @@ impl Domains {
         let target = format!("/{domain}/v2.0/.well-known/openid-configuration");
         let mut headers = HeaderMap::new();
         headers.insert(http::header::HOST, upstream.host().clone());
-        let request = upstream::request(Method::GET, &target, headers, Bytes::new()).ok()?;
-        let asked = upstream.exchange(request, Redirects::Refuse);
+        let asked = upstream.published(&target, headers, Bytes::new());
         let reply = timeout(PATIENCE, asked).await.ok()?.ok()?;
         if reply.status().is_client_error() {
             return Some(None);
         }
-        let Metadata { issuer } = serde_json::from_slice(reply.text().ok()?).ok()?;
+        let Metadata { issuer } = serde_json::from_slice(reply.text(&self.issuers).ok()?).ok()?;
         Some(match self.issuers.find(Some(&issuer)) {
             Match::Tenant(tenant) => Some(tenant),
             Match::Foreign | Match::Resembles => None,

@@ -22,12 +22,12 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
-use crate::audit;
 use crate::core::tenant::TenantId;
 
 pub use error::Error;
 pub use queue::Events;
 pub use reader::Reader;
+pub(crate) use schema::NAMELESS;
 pub use writer::Writer;
 
 /// One exchange, ended.
@@ -55,6 +55,8 @@ pub struct Event {
     pub user_object_id: Option<Uuid>,
     /// Which sides block, or would.
     pub blocks: Blocks,
+    /// Whether something was released: an answer, or a request to a service.
+    pub released: bool,
 }
 
 /// Sides that block: of a block, or of what would be one if every side enforced.
@@ -64,13 +66,6 @@ pub struct Blocks {
     pub outbound: bool,
     /// The sign-in tenant's policy.
     pub inbound: bool,
-}
-
-impl Event {
-    /// Whether something was released: an answer, or a request to a service.
-    pub fn released(&self) -> bool {
-        audit::released(self.decision)
-    }
 }
 
 #[cfg(test)]

@@ -50,6 +50,7 @@ async fn steps(
     body: Incoming,
     record: &mut Exchange,
 ) -> Result<Reply, Ended> {
+    let body = gateway.look(&head, body)?;
     let body = read_form(gateway, &head, body).await?;
     record.grant_type = Some(grant_type(&body, lane.terms.provider)?);
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::header::EXPECT;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderName, HeaderValue, Uri, Version, request};
 use http_body_util::{BodyExt, Full};
@@ -103,6 +104,28 @@ impl Gateway {
         Ok(admitted)
     }
 
+    /// Refuses a request while as many are under way as may be, before anybody waits for its body:
+    /// the answer leaves at once, and what is still to come of the body is read and thrown away. A
+    /// connection that is closed in the middle of it would be reset, and the answer lost.
+    ///
+    /// # Errors
+    /// [`Refusal::Overload`].
+    pub fn look(&self, head: &request::Parts, body: Incoming) -> Result<Incoming, Refusal> {
+        if self.in_flight.load(Ordering::Relaxed) < self.limits.in_flight {
+            return Ok(body);
+        }
+        // Nobody who waits to be told to send it (`expect`) is.
+        if !body.is_end_stream() && !head.headers.contains_key(EXPECT) {
+            let Limits {
+                request_body,
+                body_timeout,
+                ..
+            } = self.limits;
+            tokio::spawn(timeout(body_timeout, discard(body, request_body)));
+        }
+        Err(Refusal::Overload)
+    }
+
     /// Reads a whole body, within its bounds of size and time. Until the last of it is dropped, it
     /// and its head count as held.
     ///
@@ -153,6 +176,18 @@ async fn gather(body: &mut Incoming, cap: usize, room: &mut Room) -> Result<Vec<
         whole.extend_from_slice(&piece);
     }
     Ok(whole)
+}
+
+/// Reads a body to its end, or to its bound.
+async fn discard(mut body: Incoming, cap: usize) {
+    let mut left = cap;
+    while let Some(Ok(frame)) = body.frame().await {
+        let piece = frame.data_ref().map_or(0, Bytes::len);
+        match left.checked_sub(piece) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
 }
 
 /// About what a head holds.

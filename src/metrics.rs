@@ -171,7 +171,7 @@ impl Metrics {
         self.certificates.of_listener(listener)
     }
 
-    /// What is counted about the certificates that belong to a provider or service.
+    /// What is counted about the certificates that belong to an upstream.
     pub fn certificates_of_upstream(&self, upstream: &str) -> CertificateMetrics {
         self.certificates.of_upstream(upstream)
     }

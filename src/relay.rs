@@ -9,7 +9,6 @@ use hyper::body::Incoming;
 
 use crate::core::isolation::{self, SignIn, Verdict};
 use crate::core::policy::Mode;
-use crate::core::token::reply::{inspect, inspect_text, texts};
 use crate::gateway::{Lane, Worker};
 use crate::headers;
 use crate::refusal::Refusal;
@@ -27,6 +26,7 @@ pub async fn answer(
 ) -> Result<Reply, Refusal> {
     let gateway = &worker.gateway;
     let (mut head, body) = request.into_parts();
+    let body = gateway.look(&head, body)?;
     let body = gateway.read_body(&head, body).await?;
     let admitted = gateway.admit()?;
     let path = head.uri.path().to_owned();
@@ -65,24 +65,8 @@ pub async fn answer(
     Ok(reply)
 }
 
-/// Refuses, in JSON or a form, anything that is a token; elsewhere (pages, redirects), what is
-/// Entra's or stands in a parameter that holds tokens: an application's own signed `state` passes.
 fn without_token(withheld: &Withheld, lane: &Lane) -> Result<(), Refusal> {
-    let text = withheld.text()?;
-    let issuers = &lane.route.provider.issuers;
-    let shows =
-        |body: &[u8]| texts(body).any(|text| inspect_text(&text, issuers).are_about_sign_in());
-    let in_headers = || {
-        withheld
-            .headers()
-            .values()
-            .any(|value| shows(value.as_bytes()))
-    };
-    let in_body = match inspect(text, [], issuers) {
-        Ok(tokens) => !tokens.is_empty(),
-        Err(_) => shows(text),
-    };
-    if in_body || in_headers() {
+    if withheld.shows_token(&lane.route.provider.issuers)? {
         return Err(Refusal::UpstreamToken);
     }
     Ok(())

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::Scheme;
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use rustls::pki_types::ServerName;
@@ -27,7 +27,7 @@ use tokio_rustls::TlsConnector;
 use crate::config::{Endpoint, Limits};
 use crate::refusal::Refusal;
 use crate::tls::{self, Certificates};
-use crate::withheld::Withheld;
+use crate::withheld::{Published, Withheld};
 
 mod connection;
 mod head;
@@ -139,19 +139,40 @@ impl Upstream {
         request: Request<Full<Bytes>>,
         redirects: Redirects,
     ) -> Result<Withheld, Refusal> {
-        timeout(
-            self.total_timeout,
-            self.exchange_untimed(request, redirects),
-        )
-        .await
-        .unwrap_or(Err(Refusal::UpstreamDeadline))
+        let (head, body) = self.receive(request, redirects).await?;
+        Ok(Withheld::new(head, body, self.reply_body))
     }
 
-    async fn exchange_untimed(
+    /// Asks with GET for what the server publishes (origin-form target, headers prepared).
+    ///
+    /// # Errors
+    /// As [`exchange`](Self::exchange); a redirect is one.
+    pub async fn published(
+        &self,
+        target: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Published, Refusal> {
+        let request = request(Method::GET, target, headers, body)?;
+        let (head, body) = self.receive(request, Redirects::Refuse).await?;
+        Ok(Published::new(head, body, self.reply_body))
+    }
+
+    async fn receive(
         &self,
         request: Request<Full<Bytes>>,
         redirects: Redirects,
-    ) -> Result<Withheld, Refusal> {
+    ) -> Result<(response::Parts, Bytes), Refusal> {
+        timeout(self.total_timeout, self.receive_untimed(request, redirects))
+            .await
+            .unwrap_or(Err(Refusal::UpstreamDeadline))
+    }
+
+    async fn receive_untimed(
+        &self,
+        request: Request<Full<Bytes>>,
+        redirects: Redirects,
+    ) -> Result<(response::Parts, Bytes), Refusal> {
         let (response, mut connection) = self.send(request).await?;
         let (head, body) = response.into_parts();
         // Two lengths: where the reply ends is a matter of opinion (RFC 9112 section 6.3).
@@ -176,7 +197,7 @@ impl Upstream {
                 }
             })?;
         self.keep(connection);
-        Ok(Withheld::new(head, body.to_bytes(), self.reply_body))
+        Ok((head, body.to_bytes()))
     }
 
     /// Sends on an idle connection, or on a new one. Only a request that hyper returns unsent is

@@ -1,7 +1,8 @@
 //! A provider's or a service's reply, held back: readable for inspection, released only against a permit.
 //!
 //! Invariant: the body is private to this file. It leaves through [`Withheld::release`], which
-//! takes the [`Permit`] that only the rule makes.
+//! takes the [`Permit`] that only the rule makes. Only what a provider publishes may be read as
+//! text ([`Published`]), and only where no token is in it: no reply to an exchange becomes one.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -67,11 +68,8 @@ impl Withheld {
         &self.head.headers
     }
 
-    /// The body as the client will read it.
-    ///
-    /// # Errors
-    /// It is encoded in a way that is not read here.
-    pub fn text(&self) -> Result<&[u8], Refusal> {
+    /// The body as the client will read it; or that it is encoded in a way that is not read here.
+    fn text(&self) -> Result<&[u8], Refusal> {
         match &self.decoded {
             Ok(decoded) => Ok(decoded.as_deref().unwrap_or(&self.body)),
             Err(refusal) => Err(*refusal),
@@ -81,7 +79,7 @@ impl Withheld {
     /// Classifies every token in the body and in the headers.
     ///
     /// # Errors
-    /// [`Refusal::UpstreamUnreadable`], or that of [`text`](Self::text).
+    /// [`Refusal::UpstreamUnreadable`], or [`Refusal::UpstreamEncoding`] and its like.
     pub fn inspect(&self, issuers: &Issuers) -> Result<Tokens, Refusal> {
         let values = self.header_texts();
         let aside = values.iter().map(AsRef::as_ref);
@@ -112,6 +110,25 @@ impl Withheld {
         tokens.map_err(Refusal::UpstreamUnreadable)
     }
 
+    /// Whether a token is in a reply that was declared to carry none: in JSON or a form, anything
+    /// that is a token; elsewhere (pages, redirects), what is Entra's or stands in a parameter that
+    /// holds tokens: an application's own signed `state` is none.
+    ///
+    /// # Errors
+    /// As [`inspect`](Self::inspect), but what is neither JSON nor a form is no error.
+    pub fn shows_token(&self, issuers: &Issuers) -> Result<bool, Refusal> {
+        let body = self.text()?;
+        let shows = |text: &[u8]| {
+            reply::texts(text).any(|text| reply::inspect_text(&text, issuers).are_about_sign_in())
+        };
+        let in_body = match reply::inspect(body, [], issuers) {
+            Ok(tokens) => !tokens.is_empty(),
+            Err(_) => shows(body),
+        };
+        let mut values = self.head.headers.values();
+        Ok(in_body || values.any(|value| shows(value.as_bytes())))
+    }
+
     fn header_texts(&self) -> Vec<Cow<'_, str>> {
         let values = self.head.headers.values();
         values
@@ -126,13 +143,6 @@ impl Withheld {
         self.relay(cookies, body)
     }
 
-    /// Releases a rewritten body in place of the provider's, uncoded.
-    pub fn release_rewritten(mut self, permit: Permit, cookies: Cookies, body: Vec<u8>) -> Reply {
-        let Permit { .. } = permit;
-        headers::without_claims_about_the_body(&mut self.head.headers);
-        self.relay(cookies, body.into())
-    }
-
     fn relay(mut self, cookies: Cookies, body: Bytes) -> Reply {
         headers::towards_client(&mut self.head.headers, cookies);
         // hyper writes the true length; the provider's may have stood beside a transfer coding.
@@ -141,6 +151,41 @@ impl Withheld {
         *reply.status_mut() = self.head.status;
         *reply.headers_mut() = self.head.headers;
         reply
+    }
+}
+
+/// A document that a provider publishes for everybody, asked for as such. Its text may be read:
+/// it is rewritten before it is released.
+pub struct Published(Withheld);
+
+impl Published {
+    /// Takes one in, as [`Withheld::new`] does.
+    pub fn new(head: response::Parts, body: Bytes, cap: usize) -> Self {
+        Self(Withheld::new(head, body, cap))
+    }
+
+    /// The provider's status.
+    pub fn status(&self) -> StatusCode {
+        self.0.status()
+    }
+
+    /// The body as the client will read it, where no token is in the reply.
+    ///
+    /// # Errors
+    /// [`Refusal::UpstreamToken`], or that of [`Withheld::inspect`].
+    pub fn text(&self, issuers: &Issuers) -> Result<&[u8], Refusal> {
+        if self.0.inspect(issuers)?.is_empty() {
+            self.0.text()
+        } else {
+            Err(Refusal::UpstreamToken)
+        }
+    }
+
+    /// Releases a rewritten body in place of the provider's, uncoded.
+    pub fn release_rewritten(self, permit: Permit, cookies: Cookies, body: Vec<u8>) -> Reply {
+        let (Permit { .. }, Self(mut withheld)) = (permit, self);
+        headers::without_claims_about_the_body(&mut withheld.head.headers);
+        withheld.relay(cookies, body.into())
     }
 }
 

@@ -48,6 +48,9 @@ const PARTING: Duration = Duration::from_secs(1);
 /// Writes at once.
 const WRITES: u32 = 16;
 
+/// Reads of reports at once.
+const READS: usize = 4;
+
 const VERSION: HeaderName = HeaderName::from_static("x-tidegate-policy-version");
 
 pub(super) type Answer = Response<Full<Bytes>>;
@@ -61,6 +64,10 @@ pub(super) struct Api {
     pub(super) resolver: Option<Arc<Resolver>>,
     pub(super) body_timeout: Duration,
     pub(super) writes: Semaphore,
+    /// A report is made of the whole store: one at a time.
+    pub(super) making: Arc<Semaphore>,
+    /// Pages of reports are read whole: so many at a time.
+    pub(super) reading: Arc<Semaphore>,
     /// Where decision events are kept, if they are.
     pub(super) events: Option<PathBuf>,
     /// Whether a request came over TLS.
@@ -109,6 +116,8 @@ impl Api {
             resolver: resolver.transpose()?,
             body_timeout: config.limits.body_timeout,
             writes: Semaphore::new(usize::try_from(WRITES).unwrap_or(usize::MAX)),
+            making: Arc::new(Semaphore::new(1)),
+            reading: Arc::new(Semaphore::new(READS)),
             events: config.events.as_ref().map(|events| events.file.clone()),
             is_tls: config.admin.tls.is_some(),
         })

@@ -7,6 +7,8 @@
 //! 3. POST gives the report of today (UTC), and has it made if there is none; it goes on to its end when
 //!    the client has gone away. GET lists the tenant's reports, or gives one, by pages.
 //!
+//! One report is made at a time: each reads the whole store, and the second of a day finds the first.
+//!
 //! Invariant: a report is made of, found by and given to its own tenant only; each attempt to make one
 //! leaves one record, and so does each refused attempt to read one.
 //!
@@ -73,7 +75,10 @@ impl Api {
             Ok(admitted) if admitted.wish == Wish::Make => self.make(admitted, head).await,
             Ok(admitted) => self.show(admitted, head).await,
             Err(Refused(fault, caller)) => {
-                self.note_refused_report(head, None, caller.as_ref(), &fault);
+                // Whose it would have been is for the record, where somebody known asked.
+                let page = Page::read(head, self.is_tls).ok();
+                let tenant = caller.as_ref().and(page).and_then(|page| page.tenant);
+                self.note_refused_report(head, tenant, caller.as_ref(), &fault);
                 Err(fault)
             }
         };
@@ -113,7 +118,14 @@ impl Api {
         let tenant = admitted.tenant;
         let mut record = self.open_record(Event::ReportCreate, Some(tenant), &head.headers);
         record.caller = Some(who(&admitted.caller));
+        if self.audit.is_required() && !self.audit.has_room() {
+            let fault = Fault::AuditUnavailable;
+            record.refused(fault.as_str(), fault.status().as_u16());
+            return Err(fault);
+        }
+        let place = Arc::clone(&self.making).acquire_owned().await;
         let made = tokio::task::spawn_blocking(move || {
+            let _place = place;
             let made = today(&admitted.events, tenant)
                 .map_err(|error| storage(tenant, &error))
                 .and_then(|(report, is_new)| {
@@ -137,7 +149,12 @@ impl Api {
     /// Gives a page of one report, or of the list.
     async fn show(&self, admitted: Admitted, head: &request::Parts) -> Result<Answer, Fault> {
         let (tenant, caller) = (admitted.tenant, admitted.caller.clone());
-        let shown = tokio::task::spawn_blocking(move || page_of(&admitted)).await;
+        let place = Arc::clone(&self.reading).acquire_owned().await;
+        let shown = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            page_of(&admitted)
+        });
+        let shown = shown.await;
         let shown = shown.unwrap_or(Err(Fault::ReportStorage));
         if let Err(fault) = &shown {
             self.note_refused_report(head, Some(tenant), Some(&caller), fault);

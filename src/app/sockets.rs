@@ -7,14 +7,51 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::Semaphore;
 
 use super::StartError;
-use crate::config::Config;
+use crate::config::{AuditOutput, Config};
 
 /// Connections that the system holds for us before they are accepted.
 const BACKLOG: i32 = 4096;
 
-/// File descriptors that neither clients nor providers get: the admin listener's connections, files
-/// that are read and written, names that are looked up.
+/// File descriptors that neither clients nor providers get, whatever is configured: the admin
+/// listener and its 64 connections, the policies that are written there (16) and read (8), what
+/// directories are watched with, the standard streams, the certificates that are looked at, and as
+/// many again for what the system's libraries open (names that are looked up).
 const RESERVE: usize = 160;
+
+/// A worker's listening socket, what its runtime waits with, and a name that it looks up.
+const OF_WORKER: usize = 8;
+
+/// What a runtime of its own waits with.
+const OF_RUNTIME: usize = 4;
+
+/// A connection to a server that is asked by the way, the next one, and its name that is looked up.
+const OF_SERVER: usize = 4;
+
+/// The store's files, the same read for reports, and a change of it on the way.
+const OF_EVENTS: usize = 16;
+
+/// The file, and the one that takes its place.
+const OF_AUDIT_FILE: usize = 2;
+
+/// What is kept back from clients and providers under this configuration.
+fn reserve(config: &Config) -> usize {
+    let store = config.events.as_ref().map_or(0, |_| OF_EVENTS);
+    let file = match config.audit.output {
+        AuditOutput::File(_) => OF_AUDIT_FILE,
+        AuditOutput::Stdout => 0,
+    };
+    let told = match config.webhooks.len() {
+        0 => 0,
+        webhooks => OF_RUNTIME + webhooks * OF_SERVER,
+    };
+    let traces = config.traces.as_ref();
+    let traces = traces.map_or(0, |_| OF_RUNTIME + OF_SERVER);
+    let keys_and_domains = 2 * config.providers().len() * OF_SERVER;
+    let workers = config.listen.workers.saturating_mul(OF_WORKER);
+    RESERVE
+        .saturating_add(workers)
+        .saturating_add(store + file + told + traces + keys_and_domains)
+}
 
 /// How many connections there may be, so that file descriptors never run out.
 pub(super) struct Connections {
@@ -27,14 +64,16 @@ pub(super) struct Connections {
 impl Connections {
     /// Shares out what the system lets us have: half of it for clients at most, the rest for
     /// providers and services, whatever clients do.
-    pub(super) fn within(descriptors: usize, configured: usize) -> Self {
+    pub(super) fn within(descriptors: usize, config: &Config) -> Self {
+        let (configured, reserve) = (config.limits.connections, reserve(config));
         // So few that the reserve takes all: it is worth more.
-        let free = descriptors.saturating_sub(RESERVE).max(2);
+        let free = descriptors.saturating_sub(reserve).max(2);
         let clients = configured.min(free / 2);
         let upstreams = (free - clients).min(Semaphore::MAX_PERMITS);
         if clients < configured {
             tracing::warn!(
                 descriptors,
+                reserve,
                 configured,
                 connections = clients,
                 "few file descriptors: fewer connections are taken than limits.connections says"
@@ -130,4 +169,56 @@ fn bind_quietly(address: SocketAddr, share: Share) -> io::Result<StdListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    const SIDECAR: &str = include_str!("../../config/sidecar.toml");
+
+    fn with(more: &str) -> Config {
+        let text = format!("{SIDECAR}\n{more}");
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/sidecar.toml");
+        config::parse(&text, file.as_ref()).unwrap()
+    }
+
+    #[test]
+    fn whatever_is_configured_has_descriptors_of_its_own() {
+        let least = reserve(&with(""));
+        for more in [
+            "[events]\nfile = \"events.sqlite\"",
+            "[traces]\nendpoint = \"http://127.0.0.1:4318/v1/traces\"",
+        ] {
+            assert!(reserve(&with(more)) > least, "{more}");
+        }
+        let mut config = with("");
+        let mut last = 0;
+        for workers in 1..=64 {
+            config.listen.workers = workers;
+            let now = reserve(&config);
+            assert!(now > last, "{workers} workers");
+            last = now;
+        }
+    }
+
+    #[test]
+    fn what_there_is_is_shared_out() {
+        let mut config = with("");
+        for workers in [1, 8, 128] {
+            config.listen.workers = workers;
+            for connections in [1, 100, 4096] {
+                config.limits.connections = connections;
+                for descriptors in [0, 64, 256, 1024, 4096, 65_536, usize::MAX] {
+                    let shares = Connections::within(descriptors, &config);
+                    assert!((1..=connections).contains(&shares.clients));
+                    assert!(shares.upstreams > 0);
+                    let used = shares.clients + shares.upstreams;
+                    let rest = descriptors.saturating_sub(used);
+                    assert!(used == 2 || rest >= reserve(&config), "{descriptors}");
+                }
+            }
+        }
+    }
 }

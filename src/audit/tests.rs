@@ -15,18 +15,29 @@ const A: &str = "aaaaaaaa-0000-4000-8000-00000000000a";
 const B: &str = "bbbbbbbb-0000-4000-8000-00000000000b";
 
 fn route() -> Arc<Route> {
+    route_of("token")
+}
+
+fn route_of(kind: &str) -> Arc<Route> {
+    let service = match kind {
+        "connection" => "service = \"here\"\nsign_in = \"none\"",
+        _ => "",
+    };
     let text = format!(
         r#"
         [policies]
         directory = "."
         [providers.entra]
         kind = "entra"
+        [services.here]
+        authority = "https://localhost"
         [[routes]]
         name = "token"
-        kind = "token"
+        kind = "{kind}"
         provider = "entra"
         path = "/token"
         creator = [{{ tenant = "{A}" }}]
+        {service}
         "#
     );
     let config = config::parse(&text, "tidegate.toml".as_ref());
@@ -142,5 +153,37 @@ fn what_was_seen_is_named() {
         assert_eq!(written["token_kind"], expected);
         assert_eq!(written["verified"], Value::Null);
         assert_eq!(written["issuer"], Value::Null);
+    }
+}
+
+/// A service that was asked has created something, whatever became of its answer.
+#[test]
+#[allow(clippy::print_stdout, reason = "who skips a test says so")]
+fn where_records_are_required_what_a_service_was_asked_finds_a_place() {
+    let full = std::path::Path::new("/dev/full");
+    if !full.exists() {
+        println!("skipped: this system has no /dev/full");
+        return;
+    }
+    let output = AuditOutput::File(full.to_owned());
+    let (audit, _writer) = Audit::start(&output, AuditMode::Required).unwrap();
+    audit.write(&"first");
+    while !audit.standing().failing {
+        std::thread::yield_now();
+    }
+    audit.write(&"x".repeat(16 * 1024 * 1024));
+    let recorder = Recorder::new(audit, Arc::default());
+    for (kind, forwarded, dropped) in [
+        ("token", true, 1),
+        ("connection", false, 2),
+        ("connection", true, 2),
+    ] {
+        let route = route_of(kind);
+        let counts = Arc::new(recorder.metrics.of_route(&route));
+        let mut exchange = Exchange::open(recorder.clone(), route, counts, Mode::Enforce);
+        exchange.forwarded = forwarded;
+        exchange.refused("upstream_timeout");
+        drop(exchange);
+        assert_eq!(recorder.audit.dropped(), dropped, "{kind} {forwarded}");
     }
 }

@@ -107,9 +107,14 @@ pub(super) fn identity(file: &Path) -> Option<(u64, u64)> {
     Some((found.dev(), found.ino()))
 }
 
-/// Renames a damaged store, its journal with it, and tells the new name.
+/// Renames a damaged store, its journal with it, and tells the new name, which nothing had.
 pub(super) fn set_aside(file: &Path, now: i64) -> io::Result<PathBuf> {
-    let aside = beside(file, &format!(".corrupt-{}", now / 1000));
+    let second = now / 1000;
+    let first = beside(file, &format!(".corrupt-{second}"));
+    let others = (1..1_000).map(|number| beside(file, &format!(".corrupt-{second}-{number}")));
+    let mut names = std::iter::once(first).chain(others);
+    let is_free = |name: &PathBuf| fs::symlink_metadata(name).is_err();
+    let aside = names.find(is_free).ok_or(io::ErrorKind::AlreadyExists)?;
     fs::rename(file, &aside)?;
     for suffix in ["-wal", "-shm"] {
         match fs::rename(beside(file, suffix), beside(&aside, suffix)) {

@@ -1,7 +1,9 @@
 //! What a transaction adds: events, counted together before the disk is touched.
 //!
 //! Invariant: the sums of what gathers equal the events that were added; what finds no place (a
-//! disk that has been full for long) is refused and said so, never half counted.
+//! disk that has been full for long) is refused and said so, never half counted. Where records are
+//! required, an exchange that released something always finds one: there are no more of those than
+//! exchanges were under way when the disk became full.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -103,9 +105,9 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    /// Adds one exchange, if there is a place for it.
-    pub(super) fn add(&mut self, item: Item) -> Result<(), Full> {
-        if self.entries >= MOST {
+    /// Adds one exchange, if there is a place for it or it `must` find one.
+    pub(super) fn add(&mut self, item: Item, must: bool) -> Result<(), Full> {
+        if self.entries >= MOST && !must {
             return Err(Full);
         }
         let Item {

@@ -6,6 +6,10 @@
 //! hours and all but the last day becomes days; if that is not enough, each further sweep drops an
 //! eighth of the time that is left.
 //!
+//! What is too old is told by a clock that follows the system's at most [`PACE`] times as fast as
+//! time passes: one that is set years ahead by mistake costs a month of records a day, not all of
+//! them at once.
+//!
 //! Invariant: a tally is never in two stretches, and sums over what is kept stay true.
 
 use std::time::{Duration, Instant};
@@ -14,7 +18,7 @@ use rusqlite::{Transaction, TransactionBehavior, params};
 
 use super::error::Error;
 use super::schema::{DAY, HOUR, MINUTE};
-use super::store::Store;
+use super::store::{Store, set};
 
 /// How long minutes are kept, in seconds.
 const MINUTES: i64 = 2 * DAY;
@@ -33,6 +37,12 @@ const MOST_SUBJECTS: i64 = 4_096;
 
 /// Pages that one step gives back to the file system.
 const PAGES: i64 = 1_000;
+
+/// How much faster than time a clock may run that things grow old by.
+const PACE: i64 = 30;
+
+/// How far it may be ahead of that, in seconds.
+const LEEWAY: i64 = HOUR;
 
 /// Gaps that are kept.
 const GAPS: i64 = 10_000;
@@ -57,6 +67,9 @@ pub(super) struct Keeper {
     next: Option<Instant>,
     /// Subjects of the next step.
     subjects: i64,
+    /// What the last sweep took for now, in seconds, and when that was.
+    believed: Option<i64>,
+    since: Instant,
 }
 
 /// One way through all subjects.
@@ -88,6 +101,8 @@ impl Keeper {
             sweep: None,
             next: None,
             subjects: 64,
+            believed: None,
+            since: Instant::now(),
         }
     }
 
@@ -154,7 +169,19 @@ impl Keeper {
         self.end(store, &sweep, now)
     }
 
-    fn begin(&self, store: &Store, now: i64) -> Result<Sweep, Error> {
+    fn begin(&mut self, store: &Store, now: i64) -> Result<Sweep, Error> {
+        let before = match self.believed {
+            Some(before) => Some(before),
+            None => store.swept()?,
+        };
+        let believed = follow(before, self.since.elapsed(), now);
+        (self.believed, self.since) = (Some(believed), Instant::now());
+        if believed < now {
+            tracing::warn!(
+                ahead = now - believed,
+                "the clock went ahead by more seconds than passed: decision events grow old slowly"
+            );
+        }
         let last = store.connection.query_row(
             "SELECT max(ifnull((SELECT max(id) FROM subjects), 0))",
             [],
@@ -163,13 +190,13 @@ impl Keeper {
         Ok(Sweep {
             next: 1,
             last,
-            bounds: self.bounds(now),
+            bounds: self.bounds(now, believed),
             oldest: None,
         })
     }
 
-    fn bounds(&self, now: i64) -> Bounds {
-        let too_old = now.saturating_sub(self.keep);
+    fn bounds(&self, now: i64, believed: i64) -> Bounds {
+        let too_old = believed.saturating_sub(self.keep);
         let (horizon, minutes, hours) = match self.press {
             Press::Not => (too_old, MINUTES, HOURS),
             Press::Detail => (too_old, HOUR, DAY),
@@ -185,6 +212,7 @@ impl Keeper {
 
     fn end(&mut self, store: &mut Store, sweep: &Sweep, now: i64) -> Result<(), Error> {
         let horizon = sweep.bounds.horizon * 1000;
+        let now = self.believed.unwrap_or(now);
         let transaction = immediate(store)?;
         transaction.execute("DELETE FROM gaps WHERE end < ?1", [horizon])?;
         transaction.execute(
@@ -192,6 +220,7 @@ impl Keeper {
             [GAPS],
         )?;
         transaction.execute("DELETE FROM reports WHERE requested < ?1", [horizon])?;
+        set(&transaction, "swept", now)?;
         transaction.commit()?;
         self.next = Some(Instant::now() + PAUSE);
         self.press = match (self.press, sweep.oldest) {
@@ -248,6 +277,14 @@ impl Sweep {
         self.next = to + 1;
         Ok(())
     }
+}
+
+/// What is taken for now, so long after a sweep that took `before` for it.
+fn follow(before: Option<i64>, passed: Duration, now: i64) -> i64 {
+    let passed = i64::try_from(passed.as_secs()).unwrap_or(i64::MAX);
+    let most =
+        |before: i64| before.saturating_add(passed.saturating_mul(PACE).saturating_add(LEEWAY));
+    before.map_or(now, |before| now.min(most(before)))
 }
 
 /// An eighth of the way to now, or an hour.
@@ -326,4 +363,28 @@ fn immediate(store: &mut Store) -> rusqlite::Result<Transaction<'_>> {
     store
         .connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_followed_at_a_pace() {
+        let table = [
+            (None, 0, 5_000_000, 5_000_000),
+            (Some(1_000_000), 600, 1_000_600, 1_000_600),
+            // Set back, or a little ahead.
+            (Some(1_000_000), 600, 7, 7),
+            (Some(1_000_000), 0, 1_003_600, 1_003_600),
+            // A machine that slept; one whose clock is years ahead.
+            (Some(1_000_000), 600, 1_021_600, 1_021_600),
+            (Some(1_000_000), 600, 99_000_000, 1_021_600),
+            (Some(1_000_000), u64::MAX, i64::MAX, i64::MAX),
+        ];
+        for (before, passed, now, expected) in table {
+            let found = follow(before, Duration::from_secs(passed), now);
+            assert_eq!(found, expected, "{before:?} {passed} {now}");
+        }
+    }
 }

@@ -95,7 +95,7 @@ impl Queue {
 
     fn offer(&self, event: Event) {
         let mut waiting = self.lock();
-        let must = self.mode == AuditMode::Required && event.released();
+        let must = self.mode == AuditMode::Required && event.released;
         if waiting.events.len() >= MOST && !must {
             waiting.dropped += 1;
             drop(waiting);

@@ -36,6 +36,9 @@ pub(super) const HOUR: i64 = 3_600;
 /// A day of UTC.
 pub(super) const DAY: i64 = 86_400;
 
+/// When an exchange was last counted without its tenants, in `meta`, in milliseconds.
+pub(crate) const NAMELESS: &str = "nameless";
+
 const TABLES: &str = "
     CREATE TABLE subjects (
         id INTEGER PRIMARY KEY,

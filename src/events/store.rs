@@ -113,6 +113,15 @@ impl Store {
         })
     }
 
+    /// What the last sweep took for now, or else the time of the last transaction, in seconds.
+    pub(super) fn swept(&self) -> Result<Option<i64>, Error> {
+        if let Some(swept) = meta(&self.connection, "swept")? {
+            return Ok(Some(swept));
+        }
+        let last = meta(&self.connection, "last_commit")?;
+        Ok(last.map(|last| last / 1000))
+    }
+
     /// From now on it counts as killed until [`Self::close`]. Where it was killed before, since
     /// then: until something is written, what was missed is still missed.
     pub(super) fn begin(&mut self, now: i64) -> Result<(), Error> {
@@ -247,10 +256,15 @@ fn add(
             first = min(first, excluded.first), last = max(last, excluded.last)",
     )?;
     let mut folded = 0;
+    let mut nameless = None;
     for (subject, about) in &gathered.subjects {
         let place = subjects.place(transaction, subject)?;
         if place.folded {
             folded += about.tallies.values().map(|tally| tally.count).sum::<u64>();
+        }
+        if !place.names_users {
+            let last = about.tallies.values().map(|tally| tally.last).max();
+            nameless = nameless.max(last);
         }
         for (kind, tally) in &about.tallies {
             let Kind {
@@ -270,6 +284,14 @@ fn add(
             let count = count(tally.count);
             users.execute(params![place.id, user, tally.first, tally.last, count])?;
         }
+    }
+    if let Some(last) = nameless {
+        let before = meta(transaction, schema::NAMELESS)?;
+        set(
+            transaction,
+            schema::NAMELESS,
+            before.map_or(last, |before| before.max(last)),
+        )?;
     }
     Ok(folded)
 }
@@ -303,7 +325,7 @@ fn meta(connection: &Connection, key: &str) -> rusqlite::Result<Option<i64>> {
         .optional()
 }
 
-fn set(connection: &Connection, key: &str, value: i64) -> rusqlite::Result<()> {
+pub(super) fn set(connection: &Connection, key: &str, value: i64) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO meta (key, value) VALUES (?1, ?2)

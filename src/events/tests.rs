@@ -157,6 +157,7 @@ fn event() -> Event {
         app_id: Some(Uuid::from_u128(7)),
         user_object_id: Some(Uuid::from_u128(8)),
         blocks: Blocks::default(),
+        released: true,
     }
 }
 

@@ -136,8 +136,10 @@ impl Keeping {
 
     fn gather(&mut self, events: &mut Vec<Event>, taken: &Taken) {
         let mut lost = taken.dropped;
+        let required = self.opening.mode == AuditMode::Required;
         for event in events.drain(..) {
-            if self.gathered.add(Item::from(event)).is_err() {
+            let must = required && event.released;
+            if self.gathered.add(Item::from(event), must).is_err() {
                 self.metrics.dropped.inc();
                 lost += 1;
             }
@@ -217,7 +219,7 @@ impl Keeping {
         self.store = Some(store);
         self.gaps.extend(gaps);
         for item in items {
-            if self.gathered.add(item).is_err() {
+            if self.gathered.add(item, false).is_err() {
                 self.metrics.dropped.inc();
                 self.lost += 1;
             }

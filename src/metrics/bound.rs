@@ -7,6 +7,8 @@
 //!   can end an exchange (each of the rule's with each decision), and two histograms;
 //! - for each provider: its keys and their age, the results of fetching and verifying;
 //! - for each webhook: messages sent, failed, dropped, waiting, and whether it stopped;
+//! - for each listener, and for each provider, service, webhook and the collector of traces: when
+//!   its certificate expires, changes of its files, and those that cannot be used;
 //! - once: reasons of requests that reached no exchange, connections, limits, policies, requests
 //!   to the policies API, the audit queue, the store of events, spans, the build.
 //!
@@ -15,7 +17,7 @@
 
 use strum::EnumCount;
 
-use super::{EventMetrics, audit_queue, exchanges, keys, policies, traces, webhooks};
+use super::{EventMetrics, audit_queue, certificates, exchanges, keys, policies, traces, webhooks};
 use crate::config::{Config, RouteKind};
 use crate::core::creator::CreatorError;
 use crate::core::isolation::{Reason, Undetermined};
@@ -59,6 +61,7 @@ pub fn bound(config: &Config) -> usize {
     routes * OF_ROUTE
         + config.providers().len() * keys::SERIES
         + config.webhooks.len() * webhooks::SERIES
+        + certificates::Families::series(config)
         + REFUSALS
         + SINGLE
         + policies::Families::SERIES

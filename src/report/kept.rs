@@ -6,7 +6,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params};
 use uuid::Uuid;
 
@@ -51,14 +50,15 @@ pub fn of_day(
     tenant: TenantId,
     now: Timestamp,
 ) -> Result<Option<Kept>, StoreError> {
-    let day = now.to_zoned(TimeZone::UTC).date().to_zoned(TimeZone::UTC);
-    let day = day.map_or(now, |day| day.timestamp());
+    // A clock that was ahead may have left reports of days to come.
+    const DAY: i64 = 86_400_000;
+    let begin = now.as_millisecond().div_euclid(DAY) * DAY;
     let sql = format!(
-        "SELECT {COLUMNS} FROM reports WHERE tenant = ?1 AND requested >= ?2 \
-         ORDER BY requested LIMIT 1"
+        "SELECT {COLUMNS} FROM reports \
+         WHERE tenant = ?1 AND requested >= ?2 AND requested < ?3 ORDER BY requested LIMIT 1"
     );
     let mut query = connection.prepare(&sql)?;
-    let mut rows = query.query(params![store::bytes(tenant), day.as_millisecond()])?;
+    let mut rows = query.query(params![store::bytes(tenant), begin, begin + DAY])?;
     rows.next()?.map(kept).transpose()
 }
 

@@ -34,7 +34,8 @@ const SWARM: Duration = Duration::from_millis(20);
 pub struct Certificates {
     metrics: Arc<Metrics>,
     kept: Mutex<Vec<Arc<dyn Look>>>,
-    clients: Mutex<Vec<(Calling, Client)>>,
+    /// By what logs and metrics call the server: files may be shared, who they are for is told apart.
+    clients: Mutex<Vec<(String, Calling, Client)>>,
 }
 
 impl Certificates {
@@ -100,18 +101,19 @@ impl Certificates {
             identity: endpoint.identity.clone(),
             named,
         };
+        let of = of.to_string();
         let mut clients = lock(&self.clients);
-        if let Some((_, client)) = clients.iter().find(|(known, _)| *known == recipe) {
+        let known = |(name, known, _): &&(String, Calling, Client)| *name == of && *known == recipe;
+        if let Some((_, _, client)) = clients.iter().find(known) {
             return Ok(client.clone());
         }
-        let of = of.to_string();
         let metrics = self.metrics.certificates_of_upstream(&of);
-        let kept = Arc::new(Kept::new(recipe.clone(), of, metrics)?);
+        let kept = Arc::new(Kept::new(recipe.clone(), of.clone(), metrics)?);
         if !kept.files().is_empty() {
             lock(&self.kept).push(Arc::clone(&kept) as Arc<dyn Look>);
         }
         let client = Client(kept);
-        clients.push((recipe, client.clone()));
+        clients.push((of, recipe, client.clone()));
         Ok(client)
     }
 

@@ -177,6 +177,7 @@ impl<R: Recipe> Look for Kept<R> {
         if print == seen.in_force {
             seen.other = None;
             if seen.problem.take().is_some() {
+                self.metrics.problems.dec();
                 let of = &*self.name;
                 tracing::info!(of, "the files hold the certificates in force again");
             }
@@ -194,12 +195,17 @@ impl<R: Recipe> Look for Kept<R> {
             Ok(()) => {
                 seen.in_force = print;
                 seen.other = None;
-                seen.problem = None;
+                if seen.problem.take().is_some() {
+                    self.metrics.problems.dec();
+                }
             }
             Err(problem) => {
                 let found = Some((print, problem));
                 if seen.problem != found {
                     self.metrics.failures.inc();
+                    if seen.problem.is_none() {
+                        self.metrics.problems.inc();
+                    }
                     let problem = found.as_ref().map(|(_, problem)| &**problem);
                     tracing::error!(
                         of = &*self.name,

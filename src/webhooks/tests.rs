@@ -56,6 +56,7 @@ fn event(decision: &'static str, creator: Option<char>, sign_in: Option<char>) -
         app_id: None,
         user_object_id: Some(Uuid::from_u128(1)),
         blocks: Blocks::default(),
+        released: false,
     }
 }
 

@@ -73,3 +73,51 @@ fn json_and_forms_count_as_on_token_routes() {
     let coded = any(&[("content-encoding", "br")], "{}");
     assert_eq!(coded, Err(Refusal::UpstreamEncoding));
 }
+
+#[test]
+fn what_is_published_is_read_only_where_no_token_is_in_it() {
+    let mint = Mint::new(tidegate_mock::Issuers::default()).unwrap();
+    let token = mint.access_token(A).build();
+    let published = |headers: &[(&'static str, &str)], body: &str| {
+        let text = Published(reply(headers, body));
+        text.text(&issuers()).map(<[u8]>::to_vec)
+    };
+    let document = r#"{"issuer":"https://login.example/v2.0"}"#;
+    assert_eq!(published(&[], document), Ok(document.as_bytes().to_vec()));
+    for (headers, body) in [
+        (vec![], format!(r#"{{"issuer":"{token}"}}"#)),
+        (vec![], r#"{"access_token":"opaque"}"#.to_owned()),
+        (vec![("set-cookie", &*token)], document.to_owned()),
+    ] {
+        assert_eq!(published(&headers, &body), Err(Refusal::UpstreamToken));
+    }
+    let coded = published(&[("content-encoding", "br")], document);
+    assert_eq!(coded, Err(Refusal::UpstreamEncoding));
+}
+
+#[test]
+fn a_reply_that_was_declared_to_carry_no_token_is_held_to_that() {
+    let mint = Mint::new(tidegate_mock::Issuers::default()).unwrap();
+    let token = mint.access_token(A).build();
+    let shows =
+        |headers: &[(&'static str, &str)], body: &str| reply(headers, body).shows_token(&issuers());
+    let (page, json) = (format!("<p>{OWN}</p>"), format!(r#"{{"state":"{OWN}"}}"#));
+    for (headers, body, is) in [
+        (vec![], r#"{"keys":[]}"#, false),
+        (vec![], "<p>sign in</p>", false),
+        (vec![], &page, false),
+        (vec![("set-cookie", OWN)], "{}", false),
+        (vec![], &json, true),
+        (vec![], &token, true),
+        (vec![("set-cookie", &*token)], "{}", true),
+        (
+            vec![("location", "https://app/#access_token=opaque")],
+            "",
+            true,
+        ),
+    ] {
+        assert_eq!(shows(&headers, body), Ok(is), "{headers:?} {body}");
+    }
+    let coded = shows(&[("content-encoding", "br")], "{}");
+    assert_eq!(coded, Err(Refusal::UpstreamEncoding));
+}

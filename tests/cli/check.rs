@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{golden, root, run};
 
@@ -68,6 +68,49 @@ fn connection_routes_are_summed_up_with_where_their_tokens_come_from() {
     let json = run(directory.path(), &["check", "--json"]);
     assert_eq!((json.exit, json.stderr.as_str()), (0, ""));
     golden("check-connection-routes.json", &json.stdout);
+}
+
+#[test]
+fn where_records_go_is_summed_up() {
+    let directory = tempfile::TempDir::new().unwrap();
+    fs::create_dir(directory.path().join("policies")).unwrap();
+    let config = fs::read_to_string(root().join("tests/data/connections.toml")).unwrap();
+    let check = |sections: &str| {
+        let text = format!("{config}\n{sections}\n");
+        fs::write(directory.path().join("tidegate.toml"), text).unwrap();
+        let found = run(directory.path(), &["check"]);
+        assert_eq!(found.exit, 0, "{}", found.transcript());
+        let json = run(directory.path(), &["check", "--json"]);
+        let told: Value = serde_json::from_str(&json.stdout).unwrap();
+        (found.stdout, told)
+    };
+
+    let (text, told) = check("");
+    let line = "\naudit records: to standard output, best-effort\n\n";
+    assert!(text.contains(line), "{text}");
+    let audit = json!({ "file": null, "mode": "best-effort" });
+    assert_eq!((&told["audit"], told.get("events")), (&audit, None));
+
+    let (text, told) = check(
+        "[audit]\noutput = \"audit.jsonl\"\nmode = \"required\"\n\
+         [events]\nkeep = \"36h\"\nmax_size = \"64MiB\"",
+    );
+    let lines = "\naudit records: to audit.jsonl, required\n\
+                 events: in events.sqlite, kept for 36h, at most 64.0 MiB\n";
+    assert!(text.contains(lines), "{text}");
+    let audit = json!({ "file": "audit.jsonl", "mode": "required" });
+    let events = json!({
+        "file": "events.sqlite",
+        "keep_seconds": 129_600,
+        "max_size_bytes": 67_108_864,
+    });
+    assert_eq!((&told["audit"], &told["events"]), (&audit, &events));
+
+    let (text, _) = check("[events]\n");
+    assert!(
+        text.contains(", kept for 400d, at most 512.0 MiB\n"),
+        "{text}"
+    );
 }
 
 #[test]

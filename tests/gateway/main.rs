@@ -12,6 +12,7 @@
     reason = "a test that panics has failed, in its helpers as well, and says what it skips"
 )]
 
+mod agreement;
 mod asgi;
 mod audit_file;
 mod bad_input;

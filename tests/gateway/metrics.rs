@@ -24,11 +24,12 @@ use crate::harness::{CONTOSO, FABRIKAM, NORTHWIND, Policy, Setup, World};
 use crate::python::tell;
 
 /// A gateway with everything that has metrics: both kinds of routes, verified tokens, a store of
-/// events, a webhook, traces. Whom it tells is not there.
+/// events, a webhook, traces, certificates. Whom it tells is not there.
 fn everything(secret: &std::path::Path) -> Setup {
     std::fs::write(secret, "0123456789abcdef0123456789abcdef").unwrap();
     let webhook: toml::Table = format!(
-        "name = \"soc\"\nurl = \"http://127.0.0.1:9/\"\nsecret_file = {:?}\ntenants = \"*\"",
+        "name = \"soc\"\nurl = \"https://127.0.0.1:9/\"\nca = \"ca.pem\"\nsecret_file = {:?}\n\
+         tenants = \"*\"",
         secret.display().to_string()
     )
     .parse()
@@ -36,7 +37,10 @@ fn everything(secret: &std::path::Path) -> Setup {
     Setup::connections()
         .policy(Policy::on(CONTOSO))
         .set("events.file", "events.sqlite")
-        .set("traces.endpoint", "http://127.0.0.1:9/v1/traces")
+        .set("traces.endpoint", "https://127.0.0.1:9/v1/traces")
+        .set("traces.ca", "ca.pem")
+        .set("providers.entra.client_certificate", "gateway.pem")
+        .set("providers.entra.client_key", "gateway.key")
         .set("webhooks", Value::Array(vec![Value::Table(webhook)]))
 }
 

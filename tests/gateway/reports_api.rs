@@ -196,6 +196,10 @@ async fn a_report_is_for_its_own_tenant_only() {
     ] {
         refused(method, &path, &fabrikam, 403, "Forbidden", "other_tenant").await;
     }
+    // The records say of whom they wanted to know.
+    let of = |record: &Value| record["reason"] == "other_tenant" && record["tenant"] == CONTOSO;
+    let records = office.world.records();
+    assert_eq!(records.iter().filter(|record| of(record)).count(), 3);
     let list = office
         .ask(Method::GET, REPORTS)
         .bearer(&fabrikam)
@@ -387,6 +391,40 @@ async fn of_reports_asked_for_at_once_one_is_made() {
     let ask = office.ask(Method::GET, REPORTS).bearer(&token);
     ask.refused(503, "ServiceUnavailable", "storage").await;
     office.world.nothing_leaked().await;
+    office.world.finish().await;
+}
+
+/// A clock that was ahead for a while left one: it must not stand for every day until then.
+#[tokio::test]
+async fn a_report_of_a_day_to_come_is_not_todays() {
+    let office = office().await;
+    exchange(&office, FABRIKAM, CONTOSO, "sql").await;
+    stored(&office, 1).await;
+    let file = office.world.directory.path().join("events.sqlite");
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    let tenant: Vec<u8> = std::iter::repeat_n(0x11, 6)
+        .chain([0x41, 0x11, 0x81])
+        .chain(std::iter::repeat_n(0x11, 7))
+        .collect();
+    let ahead = "INSERT INTO reports SELECT randomblob(16), ?1, (unixepoch() + 86400 * ?2) * 1000,
+        0, 1, 'Completed', '{\"connections\":[],\"withoutTenant\":{},\"warnings\":[]}'";
+    for days in [1, 400] {
+        connection
+            .execute(ahead, rusqlite::params![tenant, days])
+            .unwrap();
+    }
+    drop(connection);
+    let token = office.token(CONTOSO, &[WRITER]).build();
+    for status in [202, 200] {
+        let made = office
+            .ask(Method::POST, REPORTS)
+            .bearer(&token)
+            .send()
+            .await;
+        assert_eq!(made.status, status, "{made:?}");
+        assert_eq!(made.json()["connections"][0]["tenantId"], FABRIKAM);
+        office.world.next_record().await;
+    }
     office.world.finish().await;
 }
 

@@ -3,21 +3,27 @@
 //! Exchanges of every outcome, each with secrets of its own, in every place where a client or a
 //! provider could put one; then everything that came out is searched for each of them, in raw,
 //! base64, hex and percent encodings, whole and by the first sixteen characters. The gateway logs at
-//! level trace. (Every test of `tests/gateway` does the same with its own outputs, at its end.)
+//! level trace, and everybody who can be told of exchanges is (`leaks/told.rs`). (Every test of `tests/gateway` does the same with its own outputs, at its end.)
+
+mod told;
 
 use http::Method;
 use tidegate_mock::{Preset, Reply, TokenBody};
 
 use crate::frame::{Figure, Scale};
 use crate::harness::{CONTOSO, FABRIKAM, Outcome, Policy, Setup, World};
+use told::Told;
 
 /// Tries it.
 pub(crate) async fn prove(scale: Scale) -> Vec<Figure> {
-    let setup = Setup::connections()
+    let told = Told::start().await;
+    let setup = told
+        .setup(Setup::connections())
         .policy(Policy::on(CONTOSO))
         // Nobody listens there.
         .set("providers.azure-devops.authority", "https://127.0.0.1:9");
     let world = World::start(setup).await;
+    told.remember(&world.secrets);
     let mut seen = Seen::default();
     for _ in 0..scale.pick(2, 40) {
         exchanges(&world, &mut seen).await;
@@ -43,7 +49,11 @@ pub(crate) async fn prove(scale: Scale) -> Vec<Figure> {
     let (spellings, panics) = (world.secrets.spellings(), world.log.count("panicked"));
     let one_each = records.len() == seen.exchanges;
     // It fails if anything is found.
+    let mut looked = told.shown(&world).await;
+    let secrets = world.secrets.clone();
     world.finish().await;
+    told.sent(&secrets, &mut looked);
+    seen.bytes += looked.bytes;
     let Seen {
         exchanges,
         withheld,
@@ -67,6 +77,18 @@ pub(crate) async fn prove(scale: Scale) -> Vec<Figure> {
             format!("{}, {longest}", records.len()),
             "one an exchange, at most 4096",
             one_each && longest <= 4096,
+        ),
+        Figure::new(
+            "accounts named where they have no place, in reports, spans, webhooks of others",
+            format!("0 of {}", looked.accounts()),
+            "0",
+            looked.accounts() > 2,
+        ),
+        Figure::new(
+            "outputs besides audit and log, none of them empty",
+            looked.outputs.len(),
+            "at least 12",
+            looked.has_all(),
         ),
         Figure::new("panics", panics, 0, panics == 0),
     ]
@@ -112,6 +134,9 @@ async fn exchanges(world: &World, seen: &mut Seen) {
         blocked().header("authorization", format!("Bearer {}", canary())),
         blocked().header("cookie", format!("session={}", canary())),
         blocked().header("dpop", canary()),
+        blocked().header("baggage", format!("token={}", canary())),
+        blocked().header("tracestate", format!("vendor={}", canary())),
+        blocked().header("traceparent", format!("00-{0}-{0}-01", canary())),
         blocked().header("x-ms-client-tenant-id", canary()),
         blocked().body(format!(
             "grant_type=password&password={0}&password={0}",

@@ -1,9 +1,12 @@
 //! Promise 3: at most a hundred times what an attacker spends, and resident memory under a formula
 //! of the configured limits (`SECURITY.md` states it), measured at those limits.
 
+mod attacker;
 mod cost;
 mod held;
 mod process;
+mod resets;
+mod tokens;
 
 use crate::frame::{Figure, Scale};
 
@@ -11,5 +14,7 @@ use crate::frame::{Figure, Scale};
 pub(crate) async fn prove(scale: Scale) -> Vec<Figure> {
     let mut figures = held::prove(scale).await;
     figures.extend(cost::prove(scale).await);
+    figures.extend(tokens::prove(scale).await);
+    figures.extend(resets::prove(scale).await);
     figures
 }

@@ -3,6 +3,7 @@
 
 mod leaving;
 mod peers;
+mod watch;
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use crate::frame::{Figure, Scale};
 use crate::harness::{Setup, World, until};
 use crate::load::{Load, Taken, milliseconds};
 use peers::{Kind, PEERS};
+use watch::Watch;
 
 /// Everything that a slow client is waited for, so that one run sees all of it.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -74,12 +76,12 @@ async fn all_slow_ones(scale: Scale, world: &World) -> Vec<(Kind, Duration)> {
         order.extend((0..count).map(|index| (index * 10_000 / count, kind)));
     }
     order.sort_unstable_by_key(|(place, _)| *place);
-    let begin = Instant::now();
+    let (begin, watch) = (Instant::now(), Watch::start());
     let mut peers = JoinSet::new();
     for (place, kind) in order {
         let due = ARRIVAL * u32::try_from(place).unwrap() / 10_000;
         tokio::time::sleep(due.saturating_sub(begin.elapsed())).await;
-        peers.spawn_local(kind.connect(world).await.borne());
+        peers.spawn_local(kind.connect(world, &watch).await.borne());
     }
     peers.join_all().await
 }

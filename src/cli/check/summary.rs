@@ -1,6 +1,7 @@
 //! What a configuration without problems sets up, for people and as JSON.
 
 mod connection;
+mod records;
 mod traces;
 mod webhooks;
 
@@ -11,6 +12,7 @@ use http::Method;
 use serde::Serialize;
 
 use self::connection::Connection;
+use self::records::{Audit, Events};
 use self::traces::Traces;
 use self::webhooks::Webhook;
 use crate::config::{Config, Route, RouteKind, Warning};
@@ -25,6 +27,9 @@ pub(super) struct Summary {
     mode: Mode,
     listeners: [Listener; 2],
     policies: Policies,
+    audit: Audit,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<Events>,
     #[serde(skip_serializing_if = "Option::is_none")]
     traces: Option<Traces>,
     routes: Vec<Row>,
@@ -101,6 +106,8 @@ impl Summary {
                     Isolation::On => "on",
                 },
             },
+            audit: Audit::of(&config.audit),
+            events: config.events.as_ref().map(Events::of),
             traces: config.traces.as_ref().map(Traces::of),
             routes: config.routes.iter().map(|route| Row::of(route)).collect(),
             webhooks: config.webhooks.iter().map(Webhook::of).collect(),
@@ -178,6 +185,10 @@ impl fmt::Display for Summary {
             f,
             "policies: {count} in {directory}; a tenant without one counts as {absent}"
         )?;
+        writeln!(f, "{}", self.audit)?;
+        if let Some(events) = &self.events {
+            writeln!(f, "{events}")?;
+        }
         if let Some(traces) = &self.traces {
             writeln!(f, "{traces}")?;
         }

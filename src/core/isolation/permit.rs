@@ -31,6 +31,21 @@
 ///     withheld.body
 /// }
 /// ```
+///
+/// nor read, which only what a provider publishes may be, and no reply to an exchange becomes that:
+///
+/// ```compile_fail,E0624
+/// fn body(withheld: &tidegate::withheld::Withheld) -> Option<&[u8]> {
+///     withheld.text().ok()
+/// }
+/// ```
+/// ```compile_fail,E0423
+/// use tidegate::withheld::{Published, Withheld};
+///
+/// fn publish(withheld: Withheld) -> Published {
+///     Published(withheld)
+/// }
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a permit releases a withheld reply"]
 pub struct Permit(());

@@ -146,3 +146,51 @@ fn tenants_are_folded_beyond_a_bound_as_well() {
     assert_eq!(place.sum(), 3 + 498);
     assert_eq!(place.metrics.folded.get(), 1 + 498);
 }
+
+/// Who floods the store with tenants could hide among them: reports say so.
+#[test]
+fn a_report_says_when_tenants_were_not_told_apart() {
+    use crate::report::{Gather, Today, Window, from_store};
+
+    let warned = |place: &Place| {
+        let until = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+        let since = Some(until - jiff::SignedDuration::from_hours(3));
+        let mut gather = Gather::new(tenant(1), Window { since, until }, 100);
+        from_store(&place.reader(), &mut gather).unwrap();
+        let report = gather.report(&Today::unknown(), until);
+        let text = report.warnings.join("\n");
+        text.contains("without their tenants")
+    };
+    let place = Place::new();
+    place.write([event()]);
+    assert!(!warned(&place));
+    let full = Connection::open(place.file()).unwrap();
+    full.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+         INSERT INTO subjects (creator, sign_in, route)
+            SELECT randomblob(16), randomblob(16), 'full' FROM n",
+        [subjects::MOST],
+    )
+    .unwrap();
+    drop(full);
+    let new = |seconds| Event {
+        creator: Some(tenant(77)),
+        ..ago(seconds)
+    };
+    place.write([new(6 * 3_600)]);
+    assert!(!warned(&place), "that was before");
+    place.write([new(0)]);
+    assert!(warned(&place));
+}
+
+/// A clock that is set years ahead by mistake must not cost years of records.
+#[test]
+fn a_leap_of_the_clock_drops_nothing_at_once() {
+    let mut place = Place::new();
+    place.config.keep = Duration::from_secs(30 * DAY);
+    place.write([ago(20 * DAY), event()]);
+    super::sums::sweep(&place, 3_650 * DAY);
+    assert_eq!(place.sum(), 2);
+    super::sums::sweep(&place, 0);
+    assert_eq!(place.sum(), 2);
+}

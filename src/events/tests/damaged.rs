@@ -182,3 +182,16 @@ fn what_cannot_be_written_is_kept_and_tried_again() {
         assert_eq!(place.metrics.dropped.get(), 0);
     }
 }
+
+#[test]
+fn what_was_set_aside_before_stays() {
+    let place = Place::new();
+    let names = ["one", "two", "three"].map(|content| {
+        std::fs::write(place.file(), content).unwrap();
+        file::set_aside(place.file(), 1_700_000_000_000).unwrap()
+    });
+    for (name, content) in names.iter().zip(["one", "two", "three"]) {
+        assert_eq!(std::fs::read_to_string(name).unwrap(), content);
+    }
+    assert_eq!(aside(&place).len(), 3);
+}

@@ -42,7 +42,7 @@ fn plain(events: &[Event]) -> Counts {
 }
 
 /// Sweeps once, as if it were so many seconds later.
-fn sweep(place: &Place, later: u64) {
+pub(super) fn sweep(place: &Place, later: u64) {
     let mut opening = Opening::new(&place.config, &place.audit).unwrap();
     let now = SystemTime::now() + Duration::from_secs(later);
     let mut store = opening.open(gather::milliseconds(now)).unwrap().store;
@@ -127,4 +127,28 @@ fn a_late_event_joins_what_was_merged() {
     assert_eq!(place.sum(), 3);
     let fine = place.number("SELECT count(*) FROM tallies WHERE grain = 60");
     assert_eq!(fine, 0);
+}
+
+/// A disk that has been full for long, and an exchange that released something before that showed.
+#[test]
+fn where_records_are_required_what_was_released_finds_a_place() {
+    use super::gather::{Full, Gathered, Item};
+
+    let item = |number: usize| {
+        let connector = Some(format!("connector-{number}"));
+        Item::from(Event {
+            connector,
+            user_object_id: None,
+            ..event()
+        })
+    };
+    let mut gathered = Gathered::default();
+    let mut added = 0;
+    while gathered.add(item(added), false).is_ok() {
+        added += 1;
+    }
+    assert!(added >= 100_000, "{added}");
+    assert_eq!(gathered.add(item(added), false), Err(Full));
+    assert_eq!(gathered.add(item(added), true), Ok(()));
+    assert_eq!(gathered.events, u64::try_from(added).unwrap() + 1);
 }

@@ -7,6 +7,7 @@ use crate::core::policy::{Policy, WithoutClientTenant};
 pub(super) fn notes(passed: &Passed, needs: &Needs, before: &Policy, state: State) -> Vec<String> {
     let legacy = passed.without_client_tenant;
     let is_blocked = before.without_client_tenant == WithoutClientTenant::Block;
+    let added = needs.missing.len();
     let also_blocked = needs.kept.iter().filter(|it| it.blocked > 0).count();
     let number = |count: u64, one: &str, more: &str| {
         let word = if count == 1 { one } else { more };
@@ -21,6 +22,13 @@ pub(super) fn notes(passed: &Passed, needs: &Needs, before: &Policy, state: Stat
             format!(
                 "Left out: {tenants} whose exchanges got through earlier and are blocked by the \
                  policy of today."
+            )
+        }),
+        (added > 0).then(|| {
+            let tenants = number(added as u64, "tenant is", "tenants are");
+            format!(
+                "{tenants} to be added: everyone who got through, not everyone who should. Look at \
+                 each that you do not know before you allow it."
             )
         }),
         (legacy > 0 && state != State::Enforced).then(|| {

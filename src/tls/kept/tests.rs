@@ -168,6 +168,7 @@ fn whatever_is_not_good_leaves_the_old_pair_and_counts_once() {
         // As often as it is looked at.
         settle(&kept);
         assert_eq!(stage.metric("reload_failures_total"), failures, "{what}");
+        assert_eq!(stage.metric("problems"), 1, "{what}");
         for (file, text) in [certificate, key, &stage.client_ca].into_iter().zip(good) {
             fs::write(file, text).unwrap();
         }
@@ -177,10 +178,18 @@ fn whatever_is_not_good_leaves_the_old_pair_and_counts_once() {
             (0, failures),
             "{what}"
         );
+        assert_eq!(stage.metric("problems"), 0, "{what}");
+    }
+    // One after the other, and then what is good.
+    for (text, failures) in [("", failures + 1), ("half", failures + 2)] {
+        write(certificate, text);
+        settle(&kept);
+        assert_eq!(stage.metric("reload_failures_total"), failures);
+        assert_eq!(stage.metric("problems"), 1);
     }
     stage.put(&other);
     settle(&kept);
-    assert_eq!(kept.number(), 1);
+    assert_eq!((kept.number(), stage.metric("problems")), (1, 0));
 }
 
 /// Between the first write and the second, and however long a writer takes.

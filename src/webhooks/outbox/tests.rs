@@ -31,6 +31,7 @@ fn block(creator: u32, sign_in: u32, connector: &str) -> Event {
             outbound: true,
             inbound: false,
         },
+        released: false,
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is in the store is what the audit lines say.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 use crate::harness::{CONTOSO, FABRIKAM, Gateway, NORTHWIND, until};
 
@@ -71,6 +73,12 @@ async fn the_store_agrees_with_the_audit_lines() {
     for name in ["events.sqlite", "events.sqlite-wal"] {
         let bytes = std::fs::read(world.directory.path().join(name)).unwrap();
         world.secrets.assert_none_in(name, &bytes);
+    }
+    // And nobody else may read them.
+    for name in ["", "-wal", "-shm", ".lock"] {
+        let file = world.directory.path().join(format!("events.sqlite{name}"));
+        let mode = std::fs::metadata(file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
     }
     // Another gateway does not start beside it.
     let Err(failed) = Gateway::try_start(&world.config()).await else {

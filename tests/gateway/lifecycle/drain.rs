@@ -90,12 +90,13 @@ async fn idle_connections_do_not_hold_it_up() {
     half.rest().await;
 }
 
-/// Before it ends it is not ready and serves on: whoever looks at `/readyz` has time to leave. Each
-/// HTTP/1.1 client is told with its next answer, each HTTP/2 client at once.
+/// Before it ends it is not ready and serves on: whoever looks at `/readyz` has half of the time to
+/// send clients elsewhere. Then each HTTP/1.1 client is told with its next answer, each HTTP/2 client
+/// at once.
 #[tokio::test]
 async fn clients_have_time_to_leave() {
     const NOWHERE: &str = "GET /nowhere HTTP/1.1\r\nhost: localhost\r\n\r\n";
-    let world = World::start(Setup::new().set("limits.drain_delay", "1h")).await;
+    let world = World::start(Setup::new().set("limits.drain_delay", "40s")).await;
     let (mut used, mut http2) = (world.raw().await, world.raw_with(&[b"h2"]).await);
     used.send(NOWHERE).await;
     let answer = used.answer().await.unwrap();
@@ -106,7 +107,14 @@ async fn clients_have_time_to_leave() {
         (world.admin("/readyz").await.0 == 503).then_some(())
     })
     .await;
+    used.send(NOWHERE).await;
+    let answer = used.answer().await.unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (404, None));
     while http2.frame().await.expect("no GOAWAY").kind != GOAWAY {}
+    until("told of", async || {
+        (world.log.count("clients shall leave") == 1).then_some(())
+    })
+    .await;
     // A connection that is open, and a new one.
     for raw in [&mut used, &mut world.raw().await] {
         raw.send(NOWHERE).await;

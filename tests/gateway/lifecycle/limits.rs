@@ -55,6 +55,79 @@ async fn exchanges_above_the_limit_are_refused() {
     world.finish().await;
 }
 
+/// While all places are taken nobody waits for a body: the answer comes before it. The rest of it is
+/// read all the same, so that the answer arrives and the connection goes on.
+#[tokio::test]
+async fn a_full_gateway_refuses_before_it_waits_for_a_body() {
+    let provider = BareProvider::start().await;
+    let world = World::start(
+        in_front_of(&provider)
+            .set("limits.in_flight", 1)
+            .set("limits.body_timeout", "1h"),
+    )
+    .await;
+    let body = world.idp.mint().body(&Preset::Signed, CONTOSO).to_vec();
+    let mut first = Box::pin(world.exchange(CONTOSO, CONTOSO).try_send());
+    meanwhile(
+        &mut first,
+        until("under way", async || {
+            (provider.requests() == 1).then_some(())
+        }),
+    )
+    .await;
+    let head = |more: &str| {
+        format!(
+            "POST {COMMON} HTTP/1.1\r\nhost: {}\r\nx-ms-client-tenant-id: {CONTOSO}\r\n\
+             {more}content-type: application/x-www-form-urlencoded\r\ncontent-length: 60000\r\n\r\n",
+            world.host()
+        )
+    };
+    let mut raw = world.raw().await;
+    for _ in 0..3 {
+        raw.send(head("")).await;
+        raw.send("x=").await;
+        let refused = meanwhile(&mut first, raw.answer()).await;
+        let refused = refused.expect("an answer");
+        refused.is_refusal(503, "overload");
+        assert!(refused.header("retry-after").is_some());
+        let record = meanwhile(&mut first, world.next_record()).await;
+        assert_eq!(record["reason"], "overload");
+        // A creator that nobody looked for is not in the record.
+        assert!(record["creator_tenant"].is_null(), "{record}");
+        raw.send("y".repeat(59_998)).await;
+    }
+    // One that asks whether to send its body is told no, and not to go on.
+    let mut asking = world.raw().await;
+    asking.send(head("expect: 100-continue\r\n")).await;
+    let refused = meanwhile(&mut first, asking.answer()).await;
+    refused.expect("an answer").is_refusal(503, "overload");
+    meanwhile(&mut first, world.next_record()).await;
+    // More than a body may have is not read to its end.
+    let mut endless = world.raw().await;
+    let chunked = head("").replace("content-length: 60000", "transfer-encoding: chunked");
+    endless.send(chunked).await;
+    let refused = meanwhile(&mut first, endless.answer()).await;
+    refused.expect("an answer").is_refusal(503, "overload");
+    meanwhile(&mut first, world.next_record()).await;
+    let chunk = format!("2000\r\n{}\r\n", "z".repeat(0x2000));
+    endless.send(chunk.repeat(1024)).await;
+    meanwhile(&mut first, endless.rest()).await;
+    assert_eq!(provider.requests(), 1);
+    provider.next(answer(&body), After::Keep);
+    assert_eq!(first.await.unwrap().status, 200);
+    world.next_record().await;
+    // The connection of those that were refused serves on.
+    let form = world.exchange(None, CONTOSO).form_text();
+    let length = format!("content-length: {}", form.len());
+    provider.next(answer(&body), After::Keep);
+    raw.send(head("").replace("content-length: 60000", &length))
+        .await;
+    raw.send(form).await;
+    assert_eq!(raw.answer().await.expect("an answer").status, 200);
+    world.next_record().await;
+    world.finish().await;
+}
+
 /// Requests that are sent slowly take no place, and hold no more memory together than the whole
 /// ones that may be under way: what would be more is refused, and small ones pass meanwhile.
 #[tokio::test]

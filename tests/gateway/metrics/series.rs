@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tidegate::{config, metrics};
 
 use super::{drive, everything};
-use crate::harness::connections::PATH;
+use crate::harness::connections::{PATH, SERVICE};
 use crate::harness::{CONTOSO, FABRIKAM, Raw, World};
 
 /// Series of a text.
@@ -136,4 +136,32 @@ async fn as_recorded(world: &World) {
         Some((labels.to_owned(), count.parse().unwrap()))
     });
     assert_eq!(counted.collect::<BTreeMap<_, _>>(), recorded);
+}
+
+/// Several may be trusted by one file of authorities: each is told of by its own name.
+#[tokio::test]
+async fn every_upstream_has_certificates_of_its_own() {
+    let directory = TempDir::new().unwrap();
+    let world = World::start(everything(&directory.path().join("secret"))).await;
+    let text = world.metrics().await;
+    let of = |metric: &str| -> Vec<String> {
+        let names = text.lines().filter_map(|line| {
+            let labels = line.strip_prefix(metric)?.strip_prefix("{upstream=\"")?;
+            Some(labels.split_once('"')?.0.to_owned())
+        });
+        names.collect::<BTreeSet<_>>().into_iter().collect()
+    };
+    let service = format!("services.{SERVICE}");
+    let mut all = ["providers.azure-devops", "providers.entra", "traces"]
+        .map(str::to_owned)
+        .to_vec();
+    all.extend([service, "webhooks.soc".to_owned()]);
+    all.sort_unstable();
+    for metric in ["problems", "reload_failures_total", "reloads_total"] {
+        assert_eq!(of(&format!("tidegate_upstream_certificate_{metric}")), all);
+    }
+    // Of those that are shown one.
+    let expiry = "tidegate_upstream_certificate_expiry_timestamp_seconds";
+    assert_eq!(of(expiry), ["providers.entra"]);
+    world.finish().await;
 }

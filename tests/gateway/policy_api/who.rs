@@ -7,6 +7,7 @@ use tidegate_mock::tls::Ca;
 
 use super::stage::is_fault;
 use super::*;
+use crate::harness::tls::Caller;
 use crate::harness::*;
 
 fn document(tenant: &str) -> String {
@@ -252,6 +253,48 @@ async fn an_operator_has_a_certificate_or_the_token() {
         .bearer("nonsense")
         .refused(401, "InvalidAuthenticationToken", "token_malformed")
         .await;
+    office.world.finish().await;
+}
+
+/// An operator whose authority is taken away is nobody any more: on a connection that is open, on one
+/// that is resumed, and on a new one.
+#[tokio::test]
+async fn an_authority_of_operators_is_taken_away() {
+    let office = Office::open().await;
+    let (world, admin) = (&office.world, office.world.gateway.admin);
+    let operator = world.client_ca.client(["ops.internal"]).unwrap();
+    let caller = Caller::new(world.ca.pem(), Some(&operator));
+    let ask = async |raw: &mut Raw| {
+        let path = path(CONTOSO);
+        raw.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"))
+            .await;
+        raw.answer().await.expect("the connection ended").status
+    };
+    let mut open = caller.raw(admin).await;
+    assert_eq!(ask(&mut open).await, 404, "there is no policy");
+    assert_eq!(caller.ask(admin).await.unwrap().1, 200);
+    let file = world.directory.path().join("clients-ca.pem");
+    let own = std::fs::read(&file).unwrap();
+    std::fs::write(&file, Ca::new().unwrap().pem()).unwrap();
+    until("refused", async || {
+        (ask(&mut open).await == 401).then_some(())
+    })
+    .await;
+    assert_eq!(ask(&mut open).await, 401);
+    assert!(caller.ask(admin).await.is_err());
+    for _ in 0..2 {
+        assert_eq!(world.next_record().await["reason"], "credentials_missing");
+    }
+    // Who shows none is answered as before.
+    let probe = Caller::new(world.ca.pem(), None);
+    assert_eq!(probe.ask(admin).await.unwrap().1, 200);
+    // Its authority is back: a new connection counts.
+    std::fs::write(&file, own).unwrap();
+    until("trusted again", async || {
+        caller.ask(admin).await.is_ok().then_some(())
+    })
+    .await;
+    assert_eq!(ask(&mut caller.raw(admin).await).await, 404);
     office.world.finish().await;
 }
 

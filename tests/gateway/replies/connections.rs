@@ -147,7 +147,16 @@ async fn a_provider_with_a_bad_certificate_hears_nothing() {
     let mut expired = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     expired.not_before = rcgen::date_time_ymd(2020, 1, 1);
     expired.not_after = rcgen::date_time_ymd(2020, 2, 1);
+    let itself = {
+        let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        tidegate_mock::tls::Leaf {
+            certificate_pem: params.self_signed(&key).unwrap().pem(),
+            key_pem: key.serialize_pem(),
+        }
+    };
     let certificates = [
+        ("by itself", itself),
         ("wrong name", ca.server(["other.test"]).unwrap()),
         ("expired", ca.issue(expired).unwrap()),
         ("another authority", other.server(["localhost"]).unwrap()),

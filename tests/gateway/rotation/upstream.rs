@@ -5,12 +5,13 @@ use std::fs;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use rustix::process::Signal;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use tidegate_mock::Preset;
 use tidegate_mock::tls::{Ca, Leaf};
+use tidegate_mock::{MockIdp, Options, Preset};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -182,4 +183,74 @@ async fn an_authority_of_providers_is_taken_away() {
     })
     .await;
     world.finish().await;
+}
+
+/// Keys are fetched under the authorities in force, on no connection that was opened under others.
+#[tokio::test]
+async fn keys_are_fetched_under_the_authorities_in_force() {
+    let world = World::start(Setup::connections()).await;
+    let file = world.directory.path().join("ca.pem");
+    let (own, other) = (fs::read(&file).unwrap(), Ca::new().unwrap());
+    let count = async |name: &str| metric(&world.metrics().await, name).unwrap_or_default();
+    let reloads = "tidegate_upstream_certificate_reloads_total{upstream=\"providers.entra\"}";
+    let fetches = |result: &str| {
+        format!("tidegate_key_fetches_total{{provider=\"entra\",result=\"{result}\"}}")
+    };
+    let (good, bad) = (fetches("ok"), fetches("connection"));
+    let before = count(&good).await;
+    assert_eq!(count(&bad).await, 0.0);
+
+    fs::write(&file, other.pem()).unwrap();
+    until("taken away", async || {
+        (count(reloads).await == 1.0).then_some(())
+    })
+    .await;
+    let seen = world.idp.requests().count();
+    world.signal(Signal::HUP);
+    until("refused", async || (count(&bad).await > 0.0).then_some(())).await;
+    assert_eq!(count(&good).await, before);
+    assert_eq!(world.idp.requests().count(), seen, "it heard nothing");
+    // The last good keys stay in force.
+    assert_eq!(world.admin("/readyz").await.0, 200);
+
+    fs::write(&file, own).unwrap();
+    until("put back", async || {
+        (count(reloads).await == 2.0).then_some(())
+    })
+    .await;
+    until("fetched", async || {
+        world.signal(Signal::HUP);
+        (count(&good).await > before).then_some(())
+    })
+    .await;
+    world.finish().await;
+}
+
+/// H1, for the gateway's own requests: whoever shows a certificate of nobody we trust, itself among
+/// them, is not asked for keys.
+#[tokio::test]
+async fn keys_are_not_fetched_from_a_server_with_a_bad_certificate() {
+    let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let itself = Leaf {
+        certificate_pem: params.self_signed(&key).unwrap().pem(),
+        key_pem: key.serialize_pem(),
+    };
+    let foreign = Ca::new().unwrap().server(["localhost"]).unwrap();
+    for (what, certificate) in [("by itself", itself), ("another authority", foreign)] {
+        let provider = MockIdp::start(Options::entra().certificate(certificate)).await;
+        let provider = provider.unwrap();
+        let setup = Setup::connections().set("providers.entra.authority", provider.url());
+        let world = World::start(setup.unready()).await;
+        let bad = "tidegate_key_fetches_total{provider=\"entra\",result=\"connection\"}";
+        until("refused", async || {
+            metric(&world.metrics().await, bad).filter(|count| *count > 0.0)
+        })
+        .await;
+        assert_eq!(provider.requests().count(), 0, "{what}");
+        assert_eq!(world.admin("/readyz").await.0, 503, "{what}");
+        let shown = world.admin("/keys").await.1;
+        assert!(shown.contains("certificate"), "{what}: {shown}");
+        world.finish().await;
+    }
 }

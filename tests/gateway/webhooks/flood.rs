@@ -36,6 +36,7 @@ fn event(number: u32) -> Event {
             outbound: true,
             inbound: false,
         },
+        released: false,
     }
 }
 

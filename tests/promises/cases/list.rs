@@ -255,7 +255,10 @@ pub(super) const CASES: &[Case] = &[
     with("G2", "errors name no secret", &["replies::connections::an_unreachable_provider_is_a_502"], &[2]),
     with("G4", "odd texts in records", &["bad_input::bodies::odd_texts_make_one_good_record_line"], &[2]),
     // H. TLS, SSRF.
-    with("H1", "bad certificates upstream", &["replies::connections::a_provider_with_a_bad_certificate_hears_nothing"], &[9]),
+    with("H1", "bad certificates upstream", &[
+        "replies::connections::a_provider_with_a_bad_certificate_hears_nothing",
+        "rotation::upstream::keys_are_not_fetched_from_a_server_with_a_bad_certificate",
+    ], &[9]),
     with("H2", "old protocols, weak suites", &[
         "tls::handshakes::protocols_of_the_past_are_refused",
         "tls::scanners::sslyze_finds_nothing",

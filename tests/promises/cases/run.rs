@@ -1,6 +1,7 @@
 //! Running named tests of the other test programs, and reading how they ended.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -54,9 +55,7 @@ impl Programs {
         cargo.args(["test", "--package", "tidegate", "--no-run", "--lib"]);
         cargo.args(["--test", "gateway", "--test", "policies"]);
         cargo.arg("--message-format=json-render-diagnostics");
-        if !cfg!(debug_assertions) {
-            cargo.arg("--release");
-        }
+        cargo.arg("--profile").arg(profile());
         cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
         let output = cargo.stdin(Stdio::null()).stderr(Stdio::inherit());
         let output = output.kill_on_drop(true).output().await.unwrap();
@@ -115,6 +114,17 @@ impl Programs {
         // What is skipped is told on standard error, whatever is captured.
         let all = [output.stdout, b"\n".to_vec(), output.stderr].concat();
         String::from_utf8_lossy(&all).into_owned()
+    }
+}
+
+/// The profile that this program was built with: Cargo names a directory after it.
+fn profile() -> OsString {
+    let program = std::env::current_exe().unwrap();
+    let name = program.ancestors().nth(2).and_then(Path::file_name);
+    match name.expect("it is below a profile's directory") {
+        // The only one of another name than its directory's.
+        debug if debug == "debug" => "test".into(),
+        other => other.into(),
     }
 }
 

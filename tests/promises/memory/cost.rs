@@ -1,14 +1,13 @@
 //! What it costs the gateway to answer an attacker, beside what it costs the attacker to ask: the
-//! processor time of both processes, over the same time.
+//! processor time of the gateway's process and of the attacker's thread, over the same time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::timeout;
-
+use super::attacker::Attacker;
 use super::process::processor_time;
 use crate::frame::{Figure, Scale};
 use crate::harness::frames::{self, END_HEADERS, HEADERS, PING, RST_STREAM, SETTINGS};
-use crate::harness::{COMMON, CONTOSO, FABRIKAM, Raw, Setup, World};
+use crate::harness::{COMMON, CONTOSO, FABRIKAM, Setup, World};
 
 /// The rule.
 const MOST: f64 = 100.0;
@@ -161,58 +160,27 @@ fn connections(world: &World) -> Vec<Attack> {
 }
 
 impl Attack {
-    async fn measured(&self, scale: Scale, world: &World) -> Figure {
+    async fn measured(self, scale: Scale, world: &World) -> Figure {
         let lasting = scale.pick(Duration::from_millis(250), Duration::from_secs(2));
-        let pids = [world.gateway.pid(), std::process::id()];
-        let before = pids.map(processor_time);
-        let begin = Instant::now();
-        let mut sent = 0;
-        while begin.elapsed() < lasting {
-            sent += self.one_connection(world, begin + lasting).await;
-        }
-        let after = pids.map(processor_time);
-        let [theirs, own] = [0, 1].map(|index| (after[index] - before[index]).as_secs_f64());
-        let ratio = theirs / own.max(0.001);
+        let http2 = (self.over == Over::Http2).then(|| world.client_config(&[b"h2"]));
+        let attacker = Attacker {
+            to: world.gateway.data,
+            tls: http2,
+            hello: self.hello,
+            bytes: self.bytes,
+        };
+        let pid = world.gateway.pid();
+        let before = processor_time(pid);
+        let spent = attacker.attack(lasting).await;
+        let theirs = (processor_time(pid) - before).as_secs_f64();
+        let ratio = theirs / spent.time.as_secs_f64().max(0.001);
+        let each = theirs * 1e9 / spent.bytes as f64;
         Figure::speed(
             scale,
             format!("cost of {}", self.name),
-            format!(
-                "{ratio:.1} times, {:.0} ns a byte",
-                theirs * 1e9 / sent as f64
-            ),
+            format!("{ratio:.1} times, {each:.0} ns a byte"),
             format!("{MOST} times"),
             ratio <= MOST,
         )
-    }
-
-    /// Until the gateway ends it, or the time is over; how many bytes were sent.
-    async fn one_connection(&self, world: &World, end: Instant) -> usize {
-        let mut raw = match self.over {
-            Over::Http2 => world.raw_with(&[b"h2"]).await,
-            Over::Plain => world.raw().await,
-            Over::Tcp => Raw::new(
-                tokio::net::TcpStream::connect(world.gateway.data)
-                    .await
-                    .unwrap(),
-            ),
-        };
-        raw.send(&self.hello).await;
-        let mut sent = self.hello.len();
-        if self.bytes.is_empty() {
-            raw.some().await;
-            return sent;
-        }
-        while Instant::now() < end {
-            raw.send(&self.bytes).await;
-            sent += self.bytes.len();
-            loop {
-                match timeout(Duration::from_millis(2), raw.some()).await {
-                    Ok(true) => {}
-                    Ok(false) => return sent,
-                    Err(_) => break,
-                }
-            }
-        }
-        sent
     }
 }

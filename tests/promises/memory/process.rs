@@ -1,6 +1,7 @@
 //! What the system tells of a process.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 /// Its resident memory and the most it ever was, in bytes.
@@ -17,13 +18,17 @@ pub(super) fn memory(pid: u32) -> (usize, usize) {
 /// The processor time it has used.
 pub(super) fn processor_time(pid: u32) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    let of = |task: std::io::Result<fs::DirEntry>| {
-        let text = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
-        text.split(' ')
-            .next()?
-            .parse()
-            .ok()
-            .map(Duration::from_nanos)
-    };
-    tasks.filter_map(of).sum()
+    tasks.filter_map(|task| of(&task.ok()?.path())).sum()
+}
+
+/// The processor time that the thread which asks has used.
+pub(super) fn processor_time_here() -> Duration {
+    of(Path::new("/proc/thread-self")).unwrap()
+}
+
+/// The processor time of one thread; none if it has ended.
+fn of(thread: &Path) -> Option<Duration> {
+    let text = fs::read_to_string(thread.join("schedstat")).ok()?;
+    let nanoseconds = text.split(' ').next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanoseconds))
 }

@@ -1,5 +1,7 @@
 //! Traffic through a balancer on the client's side, as a platform with two gateways has it: it
-//! looks at `/readyz`, and sends again only what was refused before a byte of it left.
+//! looks at `/readyz`, and sends again only what no gateway has taken. That is so of a connection
+//! that was refused, and of a request on an HTTP/2 connection that was told to go away without an
+//! error before it was taken (RFC 9113 section 6.8); the two are counted apart.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -61,8 +63,10 @@ struct Counts {
     sent: AtomicUsize,
     allowed: AtomicUsize,
     blocked: AtomicUsize,
-    /// Refused before a byte was sent, and sent to the other instance.
-    again: AtomicUsize,
+    /// Connections that were refused before a byte was sent; tried at the other instance.
+    refused: AtomicUsize,
+    /// Requests that met a GOAWAY without an error; sent again.
+    told_away: AtomicUsize,
     lost: Mutex<Vec<String>>,
 }
 
@@ -78,7 +82,8 @@ pub(super) struct Outcome {
     pub(super) sent: usize,
     pub(super) allowed: usize,
     pub(super) blocked: usize,
-    again: usize,
+    pub(super) refused: usize,
+    pub(super) told_away: usize,
     lost: Vec<String>,
 }
 
@@ -127,7 +132,8 @@ impl Traffic {
             sent: count(&self.counts.sent),
             allowed: count(&self.counts.allowed),
             blocked: count(&self.counts.blocked),
-            again: count(&self.counts.again),
+            refused: count(&self.counts.refused),
+            told_away: count(&self.counts.told_away),
             lost,
         }
     }
@@ -150,10 +156,7 @@ impl Outcome {
             ),
             Figure::new(
                 format!("{part}: allowed and blocked as they should be"),
-                format!(
-                    "{} and {}, {} sent again",
-                    self.allowed, self.blocked, self.again
-                ),
+                format!("{} and {}", self.allowed, self.blocked),
                 "every one answered once",
                 answered == self.sent && self.allowed > 0 && self.blocked > 0,
             ),
@@ -193,8 +196,12 @@ impl One {
             match self.send(to, foreign).await {
                 Ok((200, true)) if !foreign => counts.allowed.fetch_add(1, Ordering::Relaxed),
                 Ok((403, true)) if foreign => counts.blocked.fetch_add(1, Ordering::Relaxed),
-                Err(error) if refused(&error) => {
-                    counts.again.fetch_add(1, Ordering::Relaxed);
+                Err(error) if let Some(why) = untaken(&error) => {
+                    let count = match why {
+                        Untaken::Refused => &counts.refused,
+                        Untaken::ToldAway => &counts.told_away,
+                    };
+                    count.fetch_add(1, Ordering::Relaxed);
                     sleep(PROBE / 5).await;
                     continue;
                 }
@@ -250,16 +257,22 @@ impl One {
     }
 }
 
-/// Whether nothing was sent: the connection itself was refused, or an HTTP/2 connection was told to
-/// go away without an error before the request was taken (RFC 9113 section 6.8).
-fn refused(error: &reqwest::Error) -> bool {
+/// Why a request was not taken by anybody.
+enum Untaken {
+    Refused,
+    ToldAway,
+}
+
+/// Whether a request was taken by nobody, so that it may be sent again.
+fn untaken(error: &reqwest::Error) -> Option<Untaken> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<std::io::Error>() {
-            return error.kind() == std::io::ErrorKind::ConnectionRefused;
+            let refused = error.kind() == std::io::ErrorKind::ConnectionRefused;
+            return refused.then_some(Untaken::Refused);
         }
         cause = error.source();
     }
     let told = format!("{error:?}");
-    told.contains("GoAway") && told.contains("NO_ERROR")
+    (told.contains("GoAway") && told.contains("NO_ERROR")).then_some(Untaken::ToldAway)
 }

@@ -5,13 +5,18 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tidegate_mock::Preset;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
+use tokio::sync::oneshot;
 
+use super::watch::Watch;
 use crate::harness::frames::{self, HEADERS, PING, SETTINGS};
 use crate::harness::{COMMON, CONTOSO, Lines, Raw, World};
 
 /// Between two bytes of a slow client.
 const BEAT: Duration = Duration::from_millis(700);
+
+/// A busy machine may make a client miss its deadline before it has begun to be slow.
+const ATTEMPTS: usize = 5;
 
 /// A reply that no system's buffers hold for a client with a small one.
 const LARGE: usize = 6 * 1024 * 1024;
@@ -44,9 +49,16 @@ pub(super) struct Peer {
     kind: Kind,
     raw: Raw,
     since: Instant,
-    log: Lines,
-    /// Where it connects from, if that is what tells of its end.
-    address: Option<SocketAddr>,
+    end: End,
+}
+
+/// What tells of a connection's end.
+enum End {
+    /// A line in the gateway's log about this address: what the systems hold for such a client
+    /// comes before the end does, long after the gateway has let go of it.
+    Logged(Lines, SocketAddr),
+    /// The system, which has been told of it.
+    Seen(oneshot::Receiver<Instant>),
 }
 
 impl Kind {
@@ -62,21 +74,65 @@ impl Kind {
         }
     }
 
-    /// Connects and says what such a client says first.
-    pub(super) async fn connect(self, world: &World) -> Peer {
-        let mut address = None;
+    /// Connects and says what such a client says first; again if it was too late with that.
+    pub(super) async fn connect(self, world: &World, watch: &Watch) -> Peer {
+        for _ in 0..ATTEMPTS {
+            if let Some(peer) = self.try_connect(world, watch).await {
+                return peer;
+            }
+        }
+        panic!("{}: too late each time to be borne", self.name());
+    }
+
+    async fn try_connect(self, world: &World, watch: &Watch) -> Option<Peer> {
+        let mut since = Instant::now();
+        let tcp = self.socket().connect(world.gateway.data).await.unwrap();
+        let end = if self == Self::ReaderHttp1 {
+            End::Logged(world.log.clone(), tcp.local_addr().unwrap())
+        } else {
+            End::Seen(watch.end_of(&tcp))
+        };
         let mut raw = match self {
-            Self::Silent => Raw::new(TcpStream::connect(world.gateway.data).await.unwrap()),
-            Self::Body | Self::Headers | Self::SilentAfterHandshake => world.raw().await,
-            Self::HalfPreface | Self::ReaderHttp2 => world.raw_with(&[b"h2"]).await,
-            Self::ReaderHttp1 => {
-                let socket = TcpSocket::new_v4().unwrap();
-                socket.set_recv_buffer_size(4096).unwrap();
-                let tcp = socket.connect(world.gateway.data).await.unwrap();
-                address = tcp.local_addr().ok();
+            Self::Silent => Raw::new(tcp),
+            Self::HalfPreface | Self::ReaderHttp2 => world.raw_over(tcp, &[b"h2"]).await,
+            Self::Body | Self::Headers | Self::ReaderHttp1 | Self::SilentAfterHandshake => {
                 world.raw_over(tcp, &[b"http/1.1"]).await
             }
         };
+        if self != Self::Silent {
+            since = Instant::now();
+        }
+        if self.begin(world, &mut raw).await.is_none() {
+            // Nothing but the client's own lateness may end it before it was answered.
+            assert!(
+                since.elapsed() >= super::DEADLINE,
+                "{} cut off",
+                self.name()
+            );
+            return None;
+        }
+        // An answer is borne from when it is there.
+        if matches!(self, Self::ReaderHttp1 | Self::ReaderHttp2) {
+            since = Instant::now();
+        }
+        Some(Peer {
+            kind: self,
+            raw,
+            since,
+            end,
+        })
+    }
+
+    fn socket(self) -> TcpSocket {
+        let socket = TcpSocket::new_v4().unwrap();
+        if self == Self::ReaderHttp1 {
+            socket.set_recv_buffer_size(4096).unwrap();
+        }
+        socket
+    }
+
+    /// None: the connection has ended already.
+    async fn begin(self, world: &World, raw: &mut Raw) -> Option<()> {
         match self {
             Self::Silent | Self::SilentAfterHandshake => {}
             Self::Headers => raw.send("POST / HTTP/1.1\r\nhost: a\r\nx-slow: ").await,
@@ -90,20 +146,14 @@ impl Kind {
                 let body = body.member("padding", " ".repeat(LARGE));
                 world.idp.script_once(MANY, body.reply());
                 raw.send(request(world).replace(COMMON, MANY)).await;
-                assert_eq!(raw.take(12).await.unwrap(), b"HTTP/1.1 200");
+                assert_eq!(raw.take(12).await?, b"HTTP/1.1 200");
             }
             Self::ReaderHttp2 => {
                 raw.send(without_window(world)).await;
-                while raw.frame().await.unwrap().kind != HEADERS {}
+                while raw.frame().await?.kind != HEADERS {}
             }
         }
-        Peer {
-            kind: self,
-            raw,
-            since: Instant::now(),
-            log: world.log.clone(),
-            address,
-        }
+        Some(())
     }
 }
 
@@ -143,20 +193,21 @@ fn without_window(world: &World) -> Vec<u8> {
 impl Peer {
     /// Goes on being slow until the gateway closes the connection, and tells when that was.
     pub(super) async fn borne(mut self) -> (Kind, Duration) {
-        let Some(address) = self.address else {
-            while !self.beat().await {}
-            return (self.kind, self.since.elapsed());
-        };
-        // What the system holds for it still comes long after the gateway has let go of it.
         let begin = Timestamp::now();
-        while self.since.elapsed() < 2 * super::DEADLINE && !self.beat().await {}
-        let ours = |line: &str| {
-            line.contains("connection ended") && line.contains(&format!("peer={address} "))
+        while !self.is_told_in_the_log() && !self.beat().await {}
+        let borne = match self.end {
+            End::Seen(end) => end.await.unwrap().duration_since(self.since),
+            End::Logged(log, address) => {
+                let ended = logged(&log, address).await;
+                ended.duration_since(begin).try_into().unwrap_or_default()
+            }
         };
-        let line = self.log.first("its end in the log", ours).await.unwrap();
-        let time = line.split(' ').next().unwrap().parse::<Timestamp>();
-        let borne = time.expect(&line).duration_since(begin);
-        (self.kind, borne.try_into().unwrap_or_default())
+        (self.kind, borne)
+    }
+
+    /// Whether its end, which it will not see, must be there by now.
+    fn is_told_in_the_log(&self) -> bool {
+        matches!(self.end, End::Logged(..)) && self.since.elapsed() > 2 * super::DEADLINE
     }
 
     /// One more byte or none; whether the connection has ended.
@@ -187,4 +238,13 @@ impl Peer {
             },
         }
     }
+}
+
+/// When the gateway says that the connection from this address ended.
+async fn logged(log: &Lines, address: SocketAddr) -> Timestamp {
+    let peer = format!("peer={address} ");
+    let ours = |line: &str| line.contains("connection ended") && line.contains(&peer);
+    let line = log.first("its end in the log", ours).await.unwrap();
+    let time = line.split(' ').next().unwrap().parse();
+    time.expect(&line)
 }

@@ -1,7 +1,10 @@
 //! The gateway as a child process: started, awaited, read and stopped.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -20,12 +23,15 @@ pub(crate) struct Gateway {
     url: String,
     admin: String,
     audit: Lines,
+    /// Whether nothing more is written to the audit records.
+    ended: Arc<AtomicBool>,
     log: Lines,
 }
 
 impl Gateway {
-    /// Starts the gateway with a configuration and waits until it is ready.
-    pub(crate) async fn start(binary: &Path, config: &Path) -> Result<Self, Failure> {
+    /// Starts the gateway with a configuration, which has its audit records go to this file, and
+    /// waits until it is ready.
+    pub(crate) async fn start(binary: &Path, config: &Path, audit: &Path) -> Result<Self, Failure> {
         let mut child = Command::new(binary)
             .arg("serve")
             .arg("--config")
@@ -33,17 +39,11 @@ impl Gateway {
             .env("NO_COLOR", "1")
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| format!("{}: {error}", binary.display()))?;
-        let audit = Lines::collect(
-            child
-                .stdout
-                .take()
-                .ok_or("the gateway has no standard output")?,
-        );
         let log = Lines::collect(
             child
                 .stderr
@@ -53,11 +53,15 @@ impl Gateway {
         let data = address(&log, "data").await?;
         let admin = address(&log, "admin").await?;
         let url = format!("https://localhost:{}", port(&data)?);
+        let ended = Arc::new(AtomicBool::new(false));
+        let file = File::open(audit).map_err(|error| format!("{}: {error}", audit.display()))?;
+        let audit = Lines::follow(file, Arc::clone(&ended));
         let gateway = Self {
             child,
             url,
             admin: format!("http://{admin}"),
             audit,
+            ended,
             log,
         };
         gateway.ready().await?;
@@ -128,6 +132,7 @@ impl Gateway {
         let status = tokio::time::timeout(PATIENCE, self.child.wait())
             .await
             .map_err(|_| "the gateway did not end when asked to")??;
+        self.ended.store(true, Ordering::Release);
         self.audit.ended().await;
         self.log.ended().await;
         if status.success() {

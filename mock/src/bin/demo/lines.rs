@@ -1,12 +1,18 @@
-//! The lines a child process writes, collected while it runs.
+//! The lines a child process writes, to a stream or to a file, collected while it runs.
 
+use std::fs::File;
+use std::io::BufRead;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::sync::watch;
 
-/// All lines of one stream so far. Clones look at the same lines.
+/// Between two looks at a file.
+const AGAIN: Duration = Duration::from_millis(2);
+
+/// All lines of one stream or file so far. Clones look at the same lines.
 #[derive(Clone)]
 pub(crate) struct Lines {
     lines: Arc<Mutex<Vec<String>>>,
@@ -27,6 +33,39 @@ impl Lines {
                     .unwrap_or_else(PoisonError::into_inner)
                     .push(line);
                 sender.send_modify(|count| *count += 1);
+            }
+        });
+        Self { lines, count }
+    }
+
+    /// Collects a file that grows, until it has ended and everything in it is read.
+    pub(crate) fn follow(file: File, ended: Arc<AtomicBool>) -> Self {
+        let (sender, count) = watch::channel(0);
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let collected = Arc::clone(&lines);
+        tokio::spawn(async move {
+            let mut reader = std::io::BufReader::new(file);
+            let mut line = String::new();
+            loop {
+                // Before the look: what was written until then is seen.
+                let is_last = ended.load(Ordering::Acquire);
+                while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
+                    // Half a line waits for its other half.
+                    let Some(whole) = line.strip_suffix('\n') else {
+                        break;
+                    };
+                    let whole = whole.to_owned();
+                    line.clear();
+                    collected
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(whole);
+                    sender.send_modify(|count| *count += 1);
+                }
+                if is_last {
+                    return;
+                }
+                tokio::time::sleep(AGAIN).await;
             }
         });
         Self { lines, count }
@@ -64,7 +103,7 @@ impl Lines {
         tokio::time::timeout(limit, search).await.ok().flatten()
     }
 
-    /// Waits until the stream ends.
+    /// Waits until the stream or file ends.
     pub(crate) async fn ended(&self) {
         let mut count = self.count.clone();
         while count.changed().await.is_ok() {}

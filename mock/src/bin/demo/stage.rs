@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use tidegate_mock::tenants::CONTOSO;
 use tidegate_mock::tls::{Ca, LOCAL_NAMES};
-use tidegate_mock::{MockIdp, MockService, Options};
+use tidegate_mock::{MockIdp, MockService, Options, jwt};
 
 use crate::Failure;
 use crate::client::Client;
@@ -23,6 +23,7 @@ pub(crate) struct Stage {
     pub(crate) devops: MockIdp,
     pub(crate) service: MockService,
     pub(crate) client: Client,
+    binary: PathBuf,
     directory: TempDir,
 }
 
@@ -42,9 +43,12 @@ impl Stage {
         write("gateway.pem", &certificate.certificate_pem)?;
         write("gateway.key", &certificate.key_pem)?;
         write("tidegate.toml", &configuration(&entra, &devops, &service))?;
+        write("operator-token", &jwt::random(48))?;
         std::fs::create_dir(directory.path().join("policies"))?;
         Policy::off(PROBE).write(&directory.path().join("policies"))?;
-        let gateway = Gateway::start(binary, &directory.path().join("tidegate.toml")).await?;
+        let (config, audit) = ("tidegate.toml", "audit.jsonl");
+        let [config, audit] = [config, audit].map(|name| directory.path().join(name));
+        let gateway = Gateway::start(binary, &config, &audit).await?;
         let client = Client::new(ca.pem())?;
         Ok(Self {
             gateway,
@@ -52,6 +56,7 @@ impl Stage {
             devops,
             service,
             client,
+            binary: std::path::absolute(binary)?,
             directory,
         })
     }
@@ -59,6 +64,16 @@ impl Stage {
     /// The directory the gateway reads policies from.
     pub(crate) fn policies(&self) -> PathBuf {
         self.directory.path().join("policies")
+    }
+
+    /// The gateway's binary.
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// A file of the gateway's: its configuration, what it writes, the operator's token.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     /// The certificate authority of the gateway and the providers.
@@ -137,6 +152,14 @@ key = "gateway.key"
 
 [admin]
 address = "127.0.0.1:0"
+[admin.policies]
+operator_token_file = "operator-token"
+
+[audit]
+output = "audit.jsonl"
+
+[events]
+file = "events.sqlite"
 
 [policies]
 directory = "policies"

@@ -52,9 +52,35 @@ pub(crate) async fn show(stage: &Stage) -> Result<(), Failure> {
     connections(stage);
     println!("\nDiscovery, rewritten to the gateway:");
     println!("  curl --cacert {ca} {url}/common/v2.0/.well-known/openid-configuration");
-    println!("\nMetrics:\n  curl {}/metrics", stage.gateway.admin());
+    records(stage);
     println!("\nCtrl-C ends it.");
     Ok(())
+}
+
+/// What the gateway recorded of all this: the same numbers in every place.
+fn records(stage: &Stage) {
+    let (program, admin) = (stage.binary().display(), stage.gateway.admin());
+    let file = |name: &str| stage.file(name).display().to_string();
+    let (config, audit, token) = (
+        file("tidegate.toml"),
+        file("audit.jsonl"),
+        file("operator-token"),
+    );
+    let report = format!("{program} report {CONTOSO} --config {config}");
+    println!(
+        "\nWho connects where, and what isolation did about it: Contoso's report, of the store"
+    );
+    println!("of events, of the audit records, as a page for a browser:");
+    println!("  {report}");
+    println!("  {report} --audit {audit}");
+    println!("  {report} --format html -o report.html");
+    println!("The same by the API, made once a day, so exchange first:");
+    let api = format!("{admin}/governance/crossTenantConnectionReports?tenantId={CONTOSO}");
+    println!("  curl -X POST -H \"authorization: Bearer $(cat {token})\" \\\n       '{api}'");
+    println!("Decisions while they are made:\n  {program} tail {audit}");
+    println!("The records themselves, and the metrics:");
+    println!("  wc -l {audit}");
+    println!("  curl -s {admin}/metrics | grep tidegate_exchanges_total");
 }
 
 /// Connection routes: the tokens are in the request.

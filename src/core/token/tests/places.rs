@@ -24,6 +24,41 @@ fn a_token_with_escapes_in_it_counts() {
     }
 }
 
+#[test]
+fn whatever_character_stands_before_a_token_it_counts() {
+    for before in [
+        "",
+        ".",
+        " ",
+        "+",
+        "\u{7f}",
+        "\u{e9}",
+        "\u{20ac}",
+        "\u{1f600}",
+    ] {
+        let body = format!(r#"{{"x":"{before}{}"}}"#, v2(B));
+        assert_eq!(read(&body).unwrap().tenants, [tenant(B)], "{before:?}");
+    }
+}
+
+#[test]
+fn the_shortest_header_there_is_makes_a_token() {
+    let token = jwt(r#"{"alg":0}"#, v2_claims(B));
+    for text in [token.clone(), format!("token_{token}")] {
+        let tokens = read(format!(r#"{{"x":"{text}"}}"#)).unwrap();
+        assert!(!tokens.is_empty(), "{text}");
+    }
+}
+
+/// Lax parsers of base64 take the last byte of a whole quantum too.
+#[test]
+fn what_starts_like_claims_up_to_its_last_byte_is_no_opaque_token() {
+    let claims = br#"{"ab":"#;
+    assert_eq!(claims.len() % 3, 0);
+    let body = format!(r#"{{"access_token":"1.{}"}}"#, b64(claims));
+    assert_eq!(read(&body).unwrap().untrusted, Some(Malformed));
+}
+
 /// Random bytes that happen to start with a brace and to hold a quote and a colon are no claims.
 #[test]
 fn an_opaque_token_of_two_parts_is_opaque() {
