@@ -8,6 +8,10 @@ default:
 demo *ARGUMENTS:
     cargo demo {{ ARGUMENTS }}
 
+# A policy is flipped under load while members of etcd are killed; needs etcd (Debian: etcd-server).
+fleet-demo *ARGUMENTS:
+    cargo fleet-demo {{ ARGUMENTS }}
+
 # All tests; those that need Python packages or Chromium are skipped where they are not installed.
 test:
     cargo test --workspace

@@ -15,6 +15,7 @@ mod fault;
 mod held;
 mod put;
 mod reports;
+mod stored;
 mod target;
 
 use std::convert::Infallible;
@@ -157,10 +158,17 @@ impl Desk {
         let gateway = &self.gateway;
         match request.uri().path() {
             "/livez" => answer(StatusCode::OK, TEXT, "live\n"),
-            "/readyz" if self.readiness.get() && gateway.keys.ready() => {
-                answer(StatusCode::OK, TEXT, "ready\n")
+            "/readyz"
+                if self.readiness.get()
+                    && gateway.keys.ready()
+                    && gateway.policies.is_available() =>
+            {
+                answer(StatusCode::OK, TEXT, format!("ready\n{}", fresh(gateway)))
             }
-            "/readyz" => answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready\n"),
+            "/readyz" => {
+                let told = format!("not ready\n{}", fresh(gateway));
+                answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, told)
+            }
             "/keys" => answer(StatusCode::OK, JSON, keys(gateway)),
             "/openapi.json" => answer(StatusCode::OK, JSON, OPENAPI),
             "/metrics" => measured(gateway, request.headers()),
@@ -182,6 +190,18 @@ pub async fn serve(listener: TcpListener, desk: Arc<Desk>) {
                 tracing::debug!(%error, "admin connection ended");
             }
         });
+    }
+}
+
+/// How fresh policies are that come from etcd; of others there is nothing to tell.
+fn fresh(gateway: &Gateway) -> String {
+    match (gateway.policies.source(), gateway.policies.freshness()) {
+        (None, _) => String::new(),
+        (Some(_), None) => "policies: none yet\n".to_owned(),
+        (Some(_), Some(fresh)) => {
+            let (revision, age) = (fresh.revision, fresh.age.as_millis());
+            format!("policies: revision {revision}, confirmed {age} ms ago\n")
+        }
     }
 }
 

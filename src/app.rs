@@ -19,7 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
 use crate::admin::{self, Desk};
-use crate::config::{self, Config, RouteKind};
+use crate::config::{self, Config, PolicySource, RouteKind};
 use crate::events;
 use crate::gateway::Gateway;
 use crate::keys::KeyStore;
@@ -130,7 +130,11 @@ pub fn run(config: &Config) -> Result<(), StartError> {
     let admin_tls = config.admin.tls.as_ref();
     let admin_tls = admin_tls.map(|files| certificates.admin(files));
     let admin_tls = admin_tls.transpose().map_err(StartError::AdminTls)?;
-    let policies = Policies::open(&config.policies.directory).map_err(StartError::Policies)?;
+    let policies = match &config.policies.source {
+        PolicySource::Directory(directory) => Policies::open(directory),
+        PolicySource::Etcd(etcd) => Policies::fleet(etcd),
+    };
+    let policies = policies.map_err(StartError::Policies)?;
     let (recorder, recording) = recording::start(config, &certificates, &metrics)?;
     let keys = KeyStore::new(config, &certificates, &metrics)
         .map_err(|(name, error)| StartError::Provider { name, error })?;

@@ -27,6 +27,7 @@ use crate::core::isolation::{Decision, Reason, Side, Verdict};
 use crate::core::policy::{Direction, Mode};
 use crate::core::tenant::TenantId;
 use crate::events;
+use crate::fleet::Freshness;
 use crate::keys::Waited;
 use crate::metrics::{Ended, RouteMetrics};
 use crate::recorder::Recorder;
@@ -61,6 +62,8 @@ pub struct Exchange {
     pub creator: Option<Creator>,
     /// The tenant decided about.
     pub sign_in_tenant: Option<TenantId>,
+    /// How fresh the policies were that it was decided under, if others hold them.
+    pub policy_source: Option<Freshness>,
     /// A grant type that we know, or `other`.
     pub grant_type: Option<&'static str>,
     /// The tokens decided about.
@@ -109,6 +112,7 @@ impl Exchange {
             waited: None,
             creator: None,
             sign_in_tenant: None,
+            policy_source: None,
             grant_type: None,
             seen: None,
             outcome: None,

@@ -4,10 +4,12 @@
 //! reader of either that goes away is no fault.
 
 mod check;
+mod cluster;
 mod documents;
 mod explain;
 mod fault;
 mod find;
+mod fleet;
 mod lines;
 mod output;
 mod policy;
@@ -25,6 +27,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use fleet::FleetCommand;
 use policy::PolicyCommand;
 use report::ReportArgs;
 use resolve::ResolveArgs;
@@ -75,7 +78,10 @@ enum Command {
     /// Tell how a connection between two tenants is decided, and why.
     #[command(after_help = EXPLAIN_HELP)]
     Explain(ExplainArgs),
-    /// Show and change one tenant's policy, in a directory or through a gateway's admin API.
+    /// Gateways that share policies through etcd: how they stand, and all policies in and out.
+    #[command(after_help = fleet::HELP, subcommand)]
+    Fleet(FleetCommand),
+    /// Show and change one tenant's policy, in a directory, in etcd or through a gateway's admin API.
     #[command(after_help = policy::HELP, subcommand)]
     Policy(PolicyCommand),
     /// Report who connects where across tenants, and what isolation did about it.
@@ -203,6 +209,7 @@ fn run(command: Command) -> Exit {
             output::print_bytes(&String::from_utf8_lossy(&script), Exit::Done)
         }
         Command::Explain(args) => explain::run(&args),
+        Command::Fleet(command) => fleet::run(&command),
         Command::Policy(command) => policy::run(&command),
         Command::Report(args) => report::run(&args),
         Command::Resolve(args) => resolve::run(&args),

@@ -71,6 +71,8 @@ pub fn evaluate(
     record: &mut Exchange,
 ) -> Result<Permit, Ended> {
     let began = record.evaluating();
+    // First: the policies that follow are of this revision, or newer.
+    record.policy_source = gateway.policies.freshness();
     let policies = gateway.policies.snapshot();
     let decision = isolation::decide(creator.tenant(), &sign_in, &policies, lane.terms, now());
     record.evaluated(began, &decision);

@@ -5,6 +5,7 @@
 
 mod admin;
 mod connection;
+mod etcd;
 mod events;
 mod read;
 pub mod template;
@@ -13,7 +14,7 @@ mod warning;
 mod webhooks;
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ pub use admin::{Admin, Administrators, PolicyAdmin};
 pub use connection::{
     Browsers, Connection, ErrorFormat, Place, Service, SignInSource, Tell, Verification,
 };
+pub use etcd::{Etcd, User};
 pub use events::Events;
 pub use read::{load, parse, policy_directory};
 pub use template::Template;
@@ -112,10 +114,35 @@ pub struct ListenTls {
 /// Where policies come from.
 #[derive(Clone, Debug)]
 pub struct Policies {
-    /// A directory with one `<tenant-id>.json` per tenant.
-    pub directory: PathBuf,
+    /// A directory, or a cluster of etcd.
+    pub source: PolicySource,
     /// What a tenant without a record counts as.
     pub absent: Isolation,
+}
+
+impl Policies {
+    /// The directory that they come from.
+    ///
+    /// # Errors
+    /// A sentence: they come from elsewhere.
+    pub fn directory(&self) -> Result<&Path, String> {
+        match &self.source {
+            PolicySource::Directory(directory) => Ok(directory),
+            PolicySource::Etcd(_) => Err(
+                "policies come from etcd, and this reads a directory: --policies names one"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+/// What policies are read from.
+#[derive(Clone, Debug)]
+pub enum PolicySource {
+    /// A directory with one `<tenant-id>.json` per tenant.
+    Directory(PathBuf),
+    /// A cluster that all gateways of a fleet share.
+    Etcd(Box<Etcd>),
 }
 
 /// Audit records.

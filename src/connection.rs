@@ -69,6 +69,7 @@ async fn steps(
     let presented = verify(gateway, lane, connection, shown, &mut record.waited).await?;
     // Not before: who waits for keys takes no place from others.
     let admitted = gateway.admit()?;
+    gateway.can_decide()?;
 
     let signed_in = (presented.sign_in(), Some(Seen::Presented(presented)));
     let permit = conclusion::evaluate(gateway, lane, creator, signed_in, record)?;

@@ -60,6 +60,7 @@ async fn steps(
     let creator = creator::resolve(gateway, lane, peer, headers, &captures, waited).await?;
     record.creator = Some(creator);
     let admitted = gateway.admit()?;
+    gateway.can_decide()?;
 
     decide_early(gateway, lane, creator, &captures, record).await?;
 
@@ -156,6 +157,7 @@ async fn decide_early(
         return Ok(());
     };
     let began = record.evaluating();
+    record.policy_source = gateway.policies.freshness();
     let policies = gateway.policies.snapshot();
     let decision = isolation::evaluate(creator.tenant(), tenant, &policies, lane.terms, now());
     record.evaluated(began, &decision);

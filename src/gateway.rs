@@ -82,12 +82,26 @@ impl Gateway {
     /// Opens the record of an exchange.
     pub fn open_record(&self, lane: &Lane) -> Exchange {
         let counts = Arc::clone(&lane.counts);
-        Exchange::open(
+        let mut record = Exchange::open(
             self.recorder.clone(),
             Arc::clone(&lane.route),
             counts,
             self.mode,
-        )
+        );
+        record.policy_source = self.policies.freshness();
+        record
+    }
+
+    /// Whether exchanges can be decided at all; before anybody is asked, so that no code is burnt.
+    ///
+    /// # Errors
+    /// [`Refusal::PolicyUnavailable`].
+    pub fn can_decide(&self) -> Result<(), Refusal> {
+        if self.policies.is_available() {
+            Ok(())
+        } else {
+            Err(Refusal::PolicyUnavailable)
+        }
     }
 
     /// Counts a request in, until the guard is dropped.

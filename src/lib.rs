@@ -20,6 +20,7 @@ pub mod discovery;
 pub mod domains;
 pub mod events;
 pub mod exchange;
+pub mod fleet;
 pub mod gateway;
 pub mod headers;
 pub mod import;

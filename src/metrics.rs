@@ -26,6 +26,7 @@ mod build;
 mod certificates;
 mod events;
 mod exchanges;
+mod fleet;
 mod keys;
 mod plain;
 mod policies;
@@ -56,6 +57,7 @@ pub struct Metrics {
     pub in_flight: Gauge<i64, AtomicI64>,
     in_flight_limit: Gauge,
     policies: policies::Families,
+    fleet: fleet::Families,
     audit: audit_queue::Gauges,
     /// The store of decision events.
     pub events: EventMetrics,
@@ -85,6 +87,7 @@ impl Metrics {
             in_flight: Gauge::default(),
             in_flight_limit: Gauge::default(),
             policies: policies::Families::default(),
+            fleet: fleet::Families::default(),
             audit: audit_queue::Gauges::default(),
             events: EventMetrics::default(),
             certificates: certificates::Families::default(),
@@ -130,6 +133,7 @@ impl Metrics {
             self.in_flight_limit.clone(),
         );
         self.policies.register(registry);
+        self.fleet.register(registry);
         self.audit.register(registry);
         self.events.register(registry);
         self.keys.register(registry);
@@ -189,6 +193,9 @@ impl Metrics {
     /// Everything as OpenMetrics text, with how policies and audit records stand.
     pub fn encode(&self, policies: Stats, audit: audit::Standing) -> String {
         self.policies.stand(&policies);
+        if let Some(source) = &policies.source {
+            self.fleet.stand(source);
+        }
         self.audit.stand(&audit);
         let mut text = String::new();
         // Writing into a string cannot fail.

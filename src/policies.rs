@@ -6,6 +6,8 @@
 //! The first load is whole or refused. From then on a file that cannot be read leaves its tenant's
 //! last good policy in force (`policies/ledger.rs` has the table), is reported, and counted.
 //!
+//! A fleet of gateways shares its policies through etcd instead ([`crate::fleet`]).
+//!
 //! Policies are written in one place, [`write`](mod@write), whoever wants it; files edited by hand
 //! live beside that.
 
@@ -15,7 +17,7 @@ pub mod expiry;
 mod file;
 mod ledger;
 mod lock;
-mod parallel;
+pub(crate) mod parallel;
 mod present;
 mod stored;
 mod versions;
@@ -28,8 +30,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 
+use crate::config;
 use crate::core::policy::{Record, Snapshot, UnixSeconds, Version};
 use crate::core::tenant::TenantId;
+use crate::fleet::{Fleet, Freshness, SourceStats};
 use crate::problem::Problem;
 
 pub use stored::{Stored, read_stored};
@@ -44,6 +48,7 @@ pub struct Policies {
     shared: Arc<Shared>,
     watch: Option<Arc<Watch>>,
     directory: Option<Arc<PathBuf>>,
+    fleet: Option<Arc<Fleet>>,
 }
 
 /// Figures for metrics.
@@ -63,6 +68,8 @@ pub struct Stats {
     pub reload_failures: u64,
     /// How changes are noticed.
     pub watching: Watching,
+    /// How etcd stands, if they come from there.
+    pub source: Option<SourceStats>,
 }
 
 /// How changes are noticed.
@@ -117,6 +124,23 @@ impl Policies {
             shared,
             watch: Some(Arc::new(watch)),
             directory: Some(Arc::new(dir)),
+            fleet: None,
+        })
+    }
+
+    /// Policies that a fleet of gateways shares through etcd, kept up with it from now on. They need
+    /// not be there yet: [`Policies::is_available`] tells.
+    ///
+    /// # Errors
+    /// What the operator has to mend. That etcd is away is nothing of that.
+    pub fn fleet(etcd: &config::Etcd) -> Result<Self, Vec<Problem>> {
+        let shared = Arc::new(Shared::default());
+        let fleet = Fleet::start(etcd, Arc::clone(&shared)).map_err(|problem| vec![problem])?;
+        Ok(Self {
+            shared,
+            watch: None,
+            directory: None,
+            fleet: Some(Arc::new(fleet)),
         })
     }
 
@@ -129,12 +153,35 @@ impl Policies {
             shared: Arc::new(shared),
             watch: None,
             directory: None,
+            fleet: None,
         }
     }
 
     /// All policies at this moment. A decision takes one snapshot and reads both sides from it.
+    /// Where policies are not available, no policy in it can be had.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.shared.snapshot.load_full()
+        if self.is_available() {
+            self.shared.snapshot.load_full()
+        } else {
+            Arc::new(Snapshot::unavailable())
+        }
+    }
+
+    /// Whether exchanges can be decided: false where etcd was never reached and nothing was kept,
+    /// and where what is known was last confirmed too long ago.
+    pub fn is_available(&self) -> bool {
+        let usable = |fleet: &Arc<Fleet>| fleet.standing().is_usable();
+        self.fleet.as_ref().is_none_or(usable)
+    }
+
+    /// How fresh they are; none where nobody else holds them, and before they were had at all.
+    pub fn freshness(&self) -> Option<Freshness> {
+        self.fleet.as_ref()?.standing().freshness()
+    }
+
+    /// The fleet that shares them, if one does.
+    pub fn source(&self) -> Option<&Fleet> {
+        self.fleet.as_deref()
     }
 
     /// Where they stand; none for fixed ones.
@@ -146,17 +193,22 @@ impl Policies {
     /// in force. False: it was not to be had.
     fn await_in_force(&self, tenant: TenantId, version: Version) -> bool {
         let looked = self.watch.as_ref().is_some_and(|watch| watch.look(tenant));
-        let snapshot = self.snapshot();
-        looked
-            && match snapshot.get(tenant) {
-                Record::Absent | Record::Unreadable => false,
-                Record::Present(policy) => policy.version >= version,
-            }
+        looked && self.is_in_force(tenant, version)
+    }
+
+    /// Whether this version of a tenant's policy, or a later one, is in force.
+    fn is_in_force(&self, tenant: TenantId, version: Version) -> bool {
+        match self.snapshot().get(tenant) {
+            Record::Absent | Record::Unreadable => false,
+            Record::Present(policy) => policy.version >= version,
+        }
     }
 
     /// Figures for metrics.
     pub fn stats(&self) -> Stats {
-        self.shared.standing().stats
+        let mut stats = self.shared.stats();
+        stats.source = self.source().map(|fleet| fleet.standing().stats());
+        stats
     }
 
     /// The problems that stand now.
@@ -169,12 +221,15 @@ impl Policies {
         if let Some(watch) = &self.watch {
             watch.reload();
         }
+        if let Some(fleet) = &self.fleet {
+            fleet.reconnect();
+        }
     }
 }
 
 /// What readers see.
 #[derive(Debug, Default)]
-struct Shared {
+pub(crate) struct Shared {
     snapshot: ArcSwap<Snapshot>,
     standing: Mutex<Standing>,
 }
@@ -191,6 +246,15 @@ struct Standing {
 enum Asked {
     No,
     Yes,
+}
+
+/// What was found in policies that come from elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    /// Tenants with a record and no policy in force.
+    pub(crate) unreadable: usize,
+    /// Whether there are problems that were not there before.
+    pub(crate) problems: bool,
 }
 
 impl Shared {
@@ -218,7 +282,33 @@ impl Shared {
         }
     }
 
-    fn watching(&self, watching: Watching) {
+    /// Makes policies visible that come from elsewhere.
+    pub(crate) fn replace(&self, snapshot: &Snapshot, problems: Vec<Problem>, found: Found) {
+        self.snapshot.store(Arc::new(snapshot.clone()));
+        let mut standing = self.standing();
+        let stats = &mut standing.stats;
+        stats.policies = snapshot.len() - found.unreadable;
+        stats.unreadable = found.unreadable;
+        stats.reloads += 1;
+        stats.reload_failures += u64::from(found.problems);
+        stats.problems = problems.len();
+        standing.problems = problems;
+    }
+
+    /// Figures, but for those of etcd.
+    pub(crate) fn stats(&self) -> Stats {
+        self.standing().stats
+    }
+
+    /// It was confirmed just now that everything there is was seen.
+    pub(crate) fn confirmed(&self) {
+        let mut standing = self.standing();
+        if standing.problems.is_empty() {
+            standing.stats.last_reload = now();
+        }
+    }
+
+    pub(crate) fn watching(&self, watching: Watching) {
         self.standing().stats.watching = watching;
     }
 

@@ -10,9 +10,7 @@
 //! Invariant: a tenant's policy is read or written only for a caller who may read or write that
 //! tenant's; each attempt to write leaves one record, and so does each refused attempt to read.
 
-use std::ffi::OsStr;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +33,7 @@ use crate::core::policy::Version;
 use crate::core::tenant::TenantId;
 use crate::gateway::Gateway;
 use crate::metrics::Metrics;
-use crate::policies::{Policies, Stored};
+use crate::policies::Policies;
 use crate::resolve::Resolver;
 use crate::tls::Certificates;
 
@@ -218,32 +216,6 @@ impl Api {
         Ok(labelled(whole, &stored.etag, stored.version))
     }
 
-    pub(super) async fn stored(&self, tenant: TenantId) -> Result<Option<Stored>, Fault> {
-        let policies = self.policies.clone();
-        let read = move || {
-            policies.read_stored(tenant).map_err(|problems| {
-                let invalid = problems.iter().all(|it| is_in_file(&it.file, tenant));
-                let fault = if invalid {
-                    Fault::StoredInvalid
-                } else {
-                    Fault::Storage
-                };
-                (fault, problems)
-            })
-        };
-        let read = tokio::task::spawn_blocking(read).await;
-        match read {
-            Ok(Ok(stored)) => Ok(stored),
-            Ok(Err((fault, problems))) => {
-                for problem in problems {
-                    tracing::warn!(policy.tenant = %tenant, %problem, "policy cannot be read for an administrator");
-                }
-                Err(fault)
-            }
-            Err(_) => Err(Fault::Storage),
-        }
-    }
-
     pub(super) fn open_record(
         &self,
         event: Event,
@@ -281,17 +253,6 @@ impl Api {
 /// Hears a body that is not wanted: who is still sending may not hear an answer before the end.
 pub(super) async fn part(body: Incoming) {
     drop(timeout(PARTING, Limited::new(body, LARGEST).collect()).await);
-}
-
-/// Whether what was found wrong is a tenant's file and in it: it can be opened, or is none. What
-/// cannot be opened at the moment, and the directory, say nothing about the policy.
-fn is_in_file(file: &Path, tenant: TenantId) -> bool {
-    let stem = file.file_stem().and_then(OsStr::to_str);
-    stem.and_then(|stem| TenantId::parse(stem).ok()) == Some(tenant)
-        && match std::fs::symlink_metadata(file) {
-            Ok(found) => !found.is_file() || File::open(file).is_ok(),
-            Err(_) => false,
-        }
 }
 
 fn access(method: &Method) -> Option<Access> {

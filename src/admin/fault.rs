@@ -53,6 +53,8 @@ pub(super) enum Fault {
     NoTenant,
     /// It was written, and decisions may not use it yet.
     NotInForce,
+    /// Nobody can tell whether it is written.
+    OutcomeUnknown,
     /// The policy is another than the one that was meant.
     Precondition,
     /// A query parameter, and what it must be.
@@ -95,6 +97,7 @@ impl Fault {
             Self::NoReports => "no_reports",
             Self::NoTenant => "no_tenant",
             Self::NotInForce => "not_in_force",
+            Self::OutcomeUnknown => "outcome_unknown",
             Self::Precondition => "precondition",
             Self::Query(_) => "query_malformed",
             Self::ReportStorage => "storage",
@@ -224,6 +227,12 @@ impl Fault {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "ServiceUnavailable",
                 "The policy is written and may not be in force yet; read it again.",
+            ),
+            Self::OutcomeUnknown => words(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "OutcomeUnknown",
+                "The policy may have been written, or may yet be, in the place of the one that was \
+                 there and of no other; read it again.",
             ),
             Self::Precondition => words(
                 StatusCode::PRECONDITION_FAILED,

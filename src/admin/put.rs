@@ -131,7 +131,9 @@ impl Api {
         } = written;
         record.before = before.map(|it| Text::new(&it.etag, it.version, &it.bytes));
         record.after = Some(Text::new(&etag, version, &bytes));
-        tracing::info!(policy.tenant = %tenant, policy.version = %version, "policy put by an administrator");
+        if fault != Some(Fault::OutcomeUnknown) {
+            tracing::info!(policy.tenant = %tenant, policy.version = %version, "policy put by an administrator");
+        }
         if let Some(fault) = fault {
             record.refused(fault.as_str(), fault.status().as_u16());
             return Err(fault);
@@ -159,6 +161,12 @@ impl Api {
                 Ok(written) => return Ok((bytes, written, None)),
                 Err(WriteError::NotInForce(written)) => {
                     return Ok((bytes, *written, Some(Fault::NotInForce)));
+                }
+                Err(WriteError::Unknown { before, why }) => {
+                    tracing::error!(policy.tenant = %tenant, why, "nobody knows whether a policy is written");
+                    // It may be in force yet: the record says which text that would be.
+                    let unknown = Written::unknown(before);
+                    return Ok((bytes, unknown, Some(Fault::OutcomeUnknown)));
                 }
                 Err(WriteError::Changed { .. }) if wanted.follows_the_stored() => {}
                 Err(error) => return Err(of(error, tenant)),
@@ -212,7 +220,10 @@ fn of(error: WriteError, tenant: TenantId) -> Fault {
         WriteError::Changed { .. } => Fault::Precondition,
         WriteError::Elsewhere(why) => Fault::Elsewhere(why),
         WriteError::Faults(faults) => Fault::Document(faults),
-        WriteError::Busy | WriteError::NotInForce(_) | WriteError::Storage(_) => {
+        WriteError::Busy
+        | WriteError::NotInForce(_)
+        | WriteError::Storage(_)
+        | WriteError::Unknown { .. } => {
             tracing::error!(policy.tenant = %tenant, %error, "policy cannot be written");
             Fault::Storage
         }

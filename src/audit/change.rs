@@ -2,7 +2,8 @@
 //! policy or to make a report, and for each refused attempt to read either.
 //!
 //! Invariant: it is written exactly once, when it is dropped. It has no field that could hold a
-//! token, and holds documents of a change that was made, never of one that was refused.
+//! token, and holds documents of a change that was made (or may have been, by `outcome_unknown`),
+//! never of one that was refused.
 
 use std::time::{Instant, SystemTime};
 
@@ -53,9 +54,9 @@ pub struct PolicyRequest {
     pub caller: Option<Who>,
     /// The client's `client-request-id`, if it sent a sound one.
     pub correlation_id: Option<String>,
-    /// What stood there, of a change that was made.
+    /// What stood there, of a change that was made or may have been.
     pub before: Option<Text>,
-    /// What stands there now, of a change that was made.
+    /// What stands there now, of a change that was made or may have been.
     pub after: Option<Text>,
     ending: Ending,
 }

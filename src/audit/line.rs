@@ -14,6 +14,7 @@ use crate::core::creator::Creator;
 use crate::core::isolation::{Finding, Side};
 use crate::core::policy::{Direction, Entry, Mode, Subject};
 use crate::core::tenant::TenantId;
+use crate::fleet::Freshness;
 
 /// One record.
 #[derive(Serialize)]
@@ -31,6 +32,7 @@ pub(super) struct Line<'e> {
     blocked_by: Vec<BlockedBy>,
     rules: Vec<Rule<'e>>,
     policy_versions: Vec<PolicyVersion>,
+    policy_source: Option<PolicySource>,
     grant_type: Option<&'static str>,
     token_kind: Option<&'static str>,
     issuer: Option<&'e str>,
@@ -73,6 +75,7 @@ impl<'e> Line<'e> {
                 .collect(),
             rules: sides().filter_map(Rule::of).collect(),
             policy_versions: sides().filter_map(PolicyVersion::of).collect(),
+            policy_source: exchange.policy_source.map(PolicySource::of),
             grant_type: exchange.grant_type,
             token_kind: seen.map(Seen::kind),
             issuer: token.map(|token| bounded(&token.issuer)),
@@ -163,6 +166,24 @@ impl PolicyVersion {
             tenant: side.tenant,
             version: version.to_string(),
         })
+    }
+}
+
+/// What etcd had given by then.
+#[derive(Serialize)]
+struct PolicySource {
+    /// Everything up to this revision was in force.
+    revision: String,
+    /// Since that had been confirmed.
+    age_ms: u64,
+}
+
+impl PolicySource {
+    fn of(fresh: Freshness) -> Self {
+        Self {
+            revision: fresh.revision.to_string(),
+            age_ms: u64::try_from(fresh.age.as_millis()).unwrap_or(u64::MAX),
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use serde::Serialize;
 use self::summary::Summary;
 use super::output::{count, json, print, tell, tell_problems};
 use super::{CheckArgs, Exit, find};
-use crate::config::{self, Config, Endpoint, ListenTls, Warning};
+use crate::config::{self, Config, Endpoint, ListenTls, PolicySource, Warning};
+use crate::fleet;
 use crate::metrics::Metrics;
 use crate::policies::directory::{self, Loaded};
 use crate::problem::Problem;
@@ -64,7 +65,13 @@ fn look(file: &Path) -> Result<Summary, Vec<Problem>> {
     match (config, policies) {
         (Ok(config), Ok(Some(loaded))) => {
             let warnings = warnings(&config, &loaded);
-            Ok(Summary::of(file, &config, loaded.snapshot.len(), warnings))
+            let count = loaded.snapshot.len();
+            Ok(Summary::of(file, &config, Some(count), warnings))
+        }
+        // They come from etcd, which may be unreachable from here.
+        (Ok(config), Ok(None)) => {
+            let warnings = config::warnings(&config);
+            Ok(Summary::of(file, &config, None, warnings))
         }
         (config, policies) => {
             let config = config.err().unwrap_or_default();
@@ -128,7 +135,16 @@ fn tls_problems(file: &Path, config: &Config) -> Vec<Problem> {
     let webhooks = config.webhooks.iter().filter_map(|webhook| {
         endpoint(format!("webhooks[{}]", webhook.name), &webhook.url.endpoint)
     });
+    let etcd = match &config.policies.source {
+        PolicySource::Directory(_) => None,
+        PolicySource::Etcd(etcd) => fleet::tls(etcd).err(),
+    };
+    let etcd = etcd.map(|found| {
+        let expected = "authorities, and a certificate with the key that belongs to it";
+        problem("policies.etcd".to_owned(), found, expected)
+    });
     listeners
+        .chain(etcd)
         .chain(providers)
         .chain(services)
         .chain(traces)
@@ -147,7 +163,11 @@ fn warnings(config: &Config, loaded: &Loaded) -> Vec<Warning> {
             text: "ignored: not a file named <tenant-id>.json".to_owned(),
         });
     // Everything in the directory could be read a moment ago.
-    let documents = directory::documents(&config.policies.directory).unwrap_or_default();
+    let documents = config.policies.directory();
+    let documents = documents
+        .ok()
+        .and_then(|dir| directory::documents(dir).ok());
+    let documents = documents.unwrap_or_default();
     let report_only = documents.iter().filter_map(|(tenant, document)| {
         let report_only = document.properties.report_only == Some(true);
         report_only.then(|| Warning {

@@ -74,7 +74,11 @@ fn policies(args: &ExplainArgs) -> Result<(PathBuf, Mode, Isolation), Fault> {
     })?;
     let config = config::load(&file).map_err(Fault::Problems)?;
     Ok((
-        config.policies.directory,
+        config
+            .policies
+            .directory()
+            .map_err(Fault::Wrong)?
+            .to_owned(),
         config.mode,
         config.policies.absent,
     ))

@@ -59,9 +59,10 @@ pub(super) fn count(problems: &[Problem]) -> String {
     format!("{problems} in {files}")
 }
 
-/// "1 file", "2 files"; of words that end in -y, "1 policy", "2 policies".
+/// "1 file", "2 files"; of words that end in -y, "1 policy", "2 policies", but "2 gateways".
 pub(super) fn plural(number: u64, word: &str) -> String {
-    match (number, word.strip_suffix('y')) {
+    let stem = word.strip_suffix('y').filter(|stem| !stem.ends_with('a'));
+    match (number, stem) {
         (1, _) => format!("1 {word}"),
         (_, Some(stem)) => format!("{number} {stem}ies"),
         (_, None) => format!("{number} {word}s"),

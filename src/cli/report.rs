@@ -190,9 +190,11 @@ impl Known {
             }
             Err(searched) => (None, searched),
         };
-        let configured = config.as_ref().map(|config| &config.policies.directory);
-        let directory = args.policies.as_ref().or(configured);
-        let documents = directory.map(|dir| directory::documents(dir)).transpose()?;
+        let configured = config
+            .as_ref()
+            .and_then(|config| config.policies.directory().ok());
+        let directory = args.policies.as_deref().or(configured);
+        let documents = directory.map(directory::documents).transpose()?;
         Ok(Self {
             tenants: Tenants::of(documents.as_deref().unwrap_or_default()),
             config,

@@ -4,6 +4,7 @@
 //! by a default so that what depends on it is still looked at, and no [`Config`] comes of it.
 
 mod admin;
+mod etcd;
 mod events;
 mod file;
 mod header;
@@ -25,10 +26,11 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+pub(super) use self::etcd::is_exposed;
 use self::section::{Report, Section};
 use self::value::{Wrong, choice};
 pub(super) use self::verification::LEAST_COOLDOWN;
-use super::{Audit, AuditMode, AuditOutput, Config, Log, LogFormat, Policies};
+use super::{Audit, AuditMode, AuditOutput, Config, Log, LogFormat, Policies, PolicySource};
 use crate::core::policy::{Isolation, Mode};
 use crate::problem::Problem;
 
@@ -76,9 +78,11 @@ pub fn load(file: &Path) -> Result<Config, Vec<Problem>> {
 /// tell of every problem in both.
 pub fn policy_directory(file: &Path) -> Option<PathBuf> {
     let table: Table = fs::read_to_string(file).ok()?.parse().ok()?;
-    let named = table
-        .get("policies")
-        .and_then(|policies| policies.get("directory"));
+    let policies = table.get("policies");
+    if policies.is_some_and(|policies| policies.get("etcd").is_some()) {
+        return None;
+    }
+    let named = policies.and_then(|policies| policies.get("directory"));
     let directory = named.map_or(Some(POLICIES), Value::as_str)?;
     Some(Report::new(file).resolve(directory))
 }
@@ -114,7 +118,7 @@ fn config(root: &Section<'_>) -> Config {
     let listen = listen::listen(root);
     let admin_section = admin::open(root);
     let mut admin = admin::listener(&admin_section, listen.address);
-    let policies = policies(&root.section("policies", &["directory", "absent"]));
+    let policies = policies(&root.section("policies", &["directory", "etcd", "absent"]));
     let audit = audit(&root.section("audit", &["output", "mode"]));
     let events = events::read(root, &audit);
     let log = log(&root.section("log", &["format", "level"]));
@@ -150,8 +154,21 @@ fn config(root: &Section<'_>) -> Config {
 
 fn policies(section: &Section<'_>) -> Policies {
     let absent = choice(&[("off", Isolation::Off), ("on", Isolation::On)]);
+    let source = if section.has("etcd") {
+        if section.has("directory") {
+            let expected = "policies from a directory or from etcd, not both";
+            section.wrong("directory", Wrong::new("[policies.etcd] as well", expected));
+        }
+        match etcd::read(section) {
+            Some(etcd) => PolicySource::Etcd(Box::new(etcd)),
+            // Its faults were reported: no configuration comes of this.
+            None => PolicySource::Directory(section.resolve(POLICIES)),
+        }
+    } else {
+        PolicySource::Directory(file::directory(section, "directory", POLICIES))
+    };
     Policies {
-        directory: file::directory(section, "directory", POLICIES),
+        source,
         absent: section.read_or("absent", Isolation::Off, absent),
     }
 }

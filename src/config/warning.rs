@@ -7,8 +7,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::read::LEAST_COOLDOWN;
-use super::{Config, CreatorSource, Endpoint, Route, RouteKind};
+use super::read::{LEAST_COOLDOWN, is_exposed};
+use super::{Config, CreatorSource, Endpoint, PolicySource, Route, RouteKind};
 use crate::core::isolation::{self, OnNotEntra, OnUndetermined};
 use crate::core::policy::Mode;
 
@@ -60,6 +60,16 @@ pub fn warnings(config: &Config) -> Vec<Warning> {
         if config.routes.iter().any(|route| takes(route, audience)) {
             let text = "whoever is shown such a token on a route could change policies with it";
             warn("admin.policies.audience".into(), text);
+        }
+    }
+    if let PolicySource::Etcd(etcd) = &config.policies.source {
+        if etcd.endpoints.iter().any(is_exposed) {
+            let text = "whoever is on the way to etcd can change policies, and read passwords";
+            warn("policies.etcd.insecure_plaintext".into(), text);
+        }
+        if etcd.max_age.is_none() {
+            let text = "none: policies are enforced however long ago they were confirmed";
+            warn("policies.etcd.max_age".into(), text);
         }
     }
     if config.trust.peers.iter().any(|network| network.prefix == 0) {

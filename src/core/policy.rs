@@ -224,12 +224,24 @@ pub enum Record<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     records: HashMap<TenantId, Option<Arc<Policy>>>,
+    /// Nothing is known of anybody.
+    unavailable: bool,
 }
 
 impl Snapshot {
+    /// The snapshot of a store that was never reached, or too long ago: no policy can be had, and
+    /// no absence is confirmed.
+    pub fn unavailable() -> Self {
+        Self {
+            records: HashMap::default(),
+            unavailable: true,
+        }
+    }
+
     /// What is known of `tenant`.
     pub fn get(&self, tenant: TenantId) -> Record<'_> {
         match self.records.get(&tenant) {
+            None if self.unavailable => Record::Unreadable,
             None => Record::Absent,
             Some(None) => Record::Unreadable,
             Some(Some(policy)) => Record::Present(policy),
@@ -256,6 +268,11 @@ impl Snapshot {
         self.records
             .iter()
             .filter_map(|(tenant, policy)| Some((*tenant, &**policy.as_ref()?)))
+    }
+
+    /// The tenants that have a record, in no order.
+    pub fn tenants(&self) -> impl Iterator<Item = TenantId> {
+        self.records.keys().copied()
     }
 
     /// How many tenants have a record.

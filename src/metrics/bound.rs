@@ -9,15 +9,18 @@
 //! - for each webhook: messages sent, failed, dropped, waiting, and whether it stopped;
 //! - for each listener, and for each provider, service, webhook and the collector of traces: when
 //!   its certificate expires, changes of its files, and those that cannot be used;
-//! - once: reasons of requests that reached no exchange, connections, limits, policies, requests
-//!   to the policies API, the audit queue, the store of events, spans, the build.
+//! - once: reasons of requests that reached no exchange, connections, limits, policies and where
+//!   they come from, requests to the policies API, the audit queue, the store of events, spans, the
+//!   build.
 //!
 //! The lists are counted by the compiler, so a new reason is in the bound. The bound is far above
 //! what is met: most reasons go with one decision and one token kind.
 
 use strum::EnumCount;
 
-use super::{EventMetrics, audit_queue, certificates, exchanges, keys, policies, traces, webhooks};
+use super::{
+    EventMetrics, audit_queue, certificates, exchanges, fleet, keys, policies, traces, webhooks,
+};
 use crate::config::{Config, RouteKind};
 use crate::core::creator::CreatorError;
 use crate::core::isolation::{Reason, Undetermined};
@@ -65,6 +68,7 @@ pub fn bound(config: &Config) -> usize {
         + REFUSALS
         + SINGLE
         + policies::Families::SERIES
+        + fleet::Families::SERIES
         + audit_queue::Gauges::SERIES
         + EventMetrics::SERIES
         + traces::Families::SERIES

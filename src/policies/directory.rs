@@ -43,6 +43,22 @@ pub fn load(dir: &Path) -> Result<Loaded, Vec<Problem>> {
 /// # Errors
 /// Every problem found in it, the operator's to mend.
 pub fn documents(dir: &Path) -> Result<Vec<(TenantId, Document)>, Vec<Problem>> {
+    read(dir, |_, document| document)
+}
+
+/// Reads the texts of a policy directory, byte for byte. Sorted by tenant.
+///
+/// # Errors
+/// Every problem found in it, the operator's to mend.
+pub fn texts(dir: &Path) -> Result<Vec<(TenantId, Vec<u8>)>, Vec<Problem>> {
+    read(dir, |text, _| text)
+}
+
+/// Reads what `take` takes of each policy.
+fn read<T: Send>(
+    dir: &Path,
+    take: impl Fn(Vec<u8>, Document) -> T + Sync,
+) -> Result<Vec<(TenantId, T)>, Vec<Problem>> {
     open(dir, Recording::No)?;
     let directory = Directory::open(dir).map_err(|problem| vec![problem])?;
     let mut files = directory.list().map_err(|problem| vec![problem])?.files;
@@ -59,7 +75,7 @@ pub fn documents(dir: &Path) -> Result<Vec<(TenantId, Document)>, Vec<Problem>> 
             .read(name)
             .map_err(|fault| problems(vec![fault]))?;
         let (_, _, document) = document::parse(&bytes, Some(*tenant)).map_err(problems)?;
-        Ok((*tenant, document))
+        Ok((*tenant, take(bytes, document)))
     };
     let parts = parallel::by_parts(&files, Pace::Fast, |part| {
         part.iter().map(read).collect::<Vec<_>>()

@@ -10,7 +10,7 @@ const MOST: usize = 8;
 
 /// How much of the machine the work may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pace {
+pub(crate) enum Pace {
     /// Several threads: somebody waits for it.
     Fast,
     /// One thread: nobody does, and exchanges are being served.
@@ -19,7 +19,7 @@ pub(super) enum Pace {
 
 /// Cuts the jobs into parts, works on each in a thread of its own, and returns what each brought,
 /// in order.
-pub(super) fn by_parts<J: Sync, R: Send>(
+pub(crate) fn by_parts<J: Sync, R: Send>(
     jobs: &[J],
     pace: Pace,
     work: impl Fn(&[J]) -> R + Sync,

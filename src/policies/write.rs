@@ -1,4 +1,4 @@
-//! The one place that writes policies.
+//! The one place that writes policies: into a directory, or through [`crate::fleet::write`] into etcd.
 //!
 //! Invariant: at any moment, and whatever ends the process then, a tenant's file is whole: the
 //! text before or the text after. Whoever writes holds the directory's lock from reading what is
@@ -27,6 +27,7 @@ use thiserror::Error;
 
 use crate::core::policy::{Record, Version};
 use crate::core::tenant::TenantId;
+use crate::fleet::{Fleet, write};
 use crate::problem::Problem;
 
 use super::Policies;
@@ -35,6 +36,7 @@ use super::file::{Directory, LARGEST};
 use super::lock::Lock;
 use super::versions;
 
+pub(crate) use place::compare;
 use place::{Place, Put};
 
 pub(super) use temporary::remove_leftovers;
@@ -65,6 +67,20 @@ pub struct Written {
     pub unchanged: bool,
     /// What it replaced, which may have been no policy.
     pub before: Option<Replaced>,
+}
+
+impl Written {
+    /// Of a text of which nobody knows whether it is written: it has no entity tag, and the version
+    /// of a text that was never in force.
+    pub(crate) const fn unknown(before: Option<Replaced>) -> Self {
+        Self {
+            etag: String::new(),
+            version: Version(0),
+            created: before.is_none(),
+            unchanged: false,
+            before,
+        }
+    }
 }
 
 /// A text that was replaced.
@@ -103,10 +119,22 @@ pub enum WriteError {
     /// failed in the very last step.
     #[error("the policy cannot be written: {0}")]
     Storage(#[from] io::Error),
+    /// Nobody can tell whether it is written, or will be: the store was asked and did not answer.
+    /// It replaces nothing but what was there when it was asked for.
+    #[error("the policy may be written or not ({why}): read it again")]
+    Unknown {
+        /// What was there then.
+        before: Option<Replaced>,
+        /// What happened instead of an answer.
+        why: String,
+    },
 }
 
 /// How long a writer waits for others.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a writer waits until what etcd has taken is in force here.
+const IN_FORCE: Duration = Duration::from_secs(5);
 
 /// How often a file is compared that is edited by hand meanwhile.
 const ATTEMPTS: usize = 5;
@@ -163,11 +191,41 @@ impl Policies {
         bytes: Vec<u8>,
         expect: Expect,
     ) -> Result<Written, WriteError> {
+        if let Some(fleet) = self.source() {
+            return self.put_in_etcd(fleet, tenant, &bytes, &expect).await;
+        }
         let policies = self.clone();
         let work = move || policies.put_blocking(tenant, &bytes, &expect);
         match tokio::task::spawn_blocking(work).await {
             Ok(result) => result,
             Err(error) => Err(WriteError::Storage(io::Error::other(error))),
+        }
+    }
+}
+
+impl Policies {
+    /// Writes a tenant's policy into etcd, and returns once this gateway's decisions use it.
+    async fn put_in_etcd(
+        &self,
+        fleet: &Fleet,
+        tenant: TenantId,
+        bytes: &[u8],
+        expect: &Expect,
+    ) -> Result<Written, WriteError> {
+        let stats = fleet.standing().stats();
+        if stats.regressed {
+            return Err(write::older());
+        }
+        let applied = stats.freshness.map_or(0, |fresh| fresh.revision);
+        let put = fleet.originals().put(tenant, bytes, expect, applied);
+        let written = put.await?;
+        // What was applied before it was written cannot be it, in one and the same history.
+        let is_new = written.unchanged || written.version.0 > applied;
+        let reached = is_new && fleet.standing().reaches(written.version.0, IN_FORCE).await;
+        if reached && self.is_in_force(tenant, written.version) {
+            Ok(written)
+        } else {
+            Err(WriteError::NotInForce(Box::new(written)))
         }
     }
 }
@@ -207,7 +265,8 @@ fn put_above(
     Err(WriteError::Busy)
 }
 
-fn check(bytes: &[u8], tenant: TenantId) -> Result<(), WriteError> {
+/// Whether a text may be put: it is a policy of this tenant.
+pub(crate) fn check(bytes: &[u8], tenant: TenantId) -> Result<(), WriteError> {
     if bytes.len() as u64 > LARGEST {
         return Err(WriteError::Faults(vec![Fault {
             key: String::new(),

@@ -1,6 +1,7 @@
 //! What a configuration without problems sets up, for people and as JSON.
 
 mod connection;
+mod etcd;
 mod records;
 mod traces;
 mod webhooks;
@@ -12,10 +13,11 @@ use http::Method;
 use serde::Serialize;
 
 use self::connection::Connection;
+use self::etcd::Etcd;
 use self::records::{Audit, Events};
 use self::traces::Traces;
 use self::webhooks::Webhook;
-use crate::config::{Config, Route, RouteKind, Warning};
+use crate::config::{Config, PolicySource, Route, RouteKind, Warning};
 use crate::core::policy::{Isolation, Mode};
 use crate::problem::visible;
 
@@ -48,8 +50,13 @@ struct Listener {
 
 #[derive(Serialize)]
 struct Policies {
-    directory: PathBuf,
-    count: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    directory: Option<PathBuf>,
+    /// Of a directory: nobody is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    etcd: Option<Etcd>,
     absent: &'static str,
 }
 
@@ -77,7 +84,7 @@ impl Summary {
     pub(super) fn of(
         file: &Path,
         config: &Config,
-        policies: usize,
+        policies: Option<usize>,
         warnings: Vec<Warning>,
     ) -> Self {
         let tls = config.listen.tls.as_ref();
@@ -99,8 +106,12 @@ impl Summary {
             mode: config.mode,
             listeners: [data, admin],
             policies: Policies {
-                directory: config.policies.directory.clone(),
+                directory: config.policies.directory().ok().map(Path::to_owned),
                 count: policies,
+                etcd: match &config.policies.source {
+                    PolicySource::Directory(_) => None,
+                    PolicySource::Etcd(etcd) => Some(Etcd::of(etcd)),
+                },
                 absent: match config.policies.absent {
                     Isolation::Off => "off",
                     Isolation::On => "on",
@@ -178,13 +189,17 @@ impl fmt::Display for Summary {
         let Policies {
             directory,
             count,
+            etcd,
             absent,
         } = &self.policies;
-        let directory = directory.display();
-        writeln!(
-            f,
-            "policies: {count} in {directory}; a tenant without one counts as {absent}"
-        )?;
+        write!(f, "policies: ")?;
+        if let (Some(directory), Some(count)) = (directory, count) {
+            write!(f, "{count} in {}", directory.display())?;
+        }
+        if let Some(etcd) = etcd {
+            write!(f, "{etcd}")?;
+        }
+        writeln!(f, "; a tenant without one counts as {absent}")?;
         writeln!(f, "{}", self.audit)?;
         if let Some(events) = &self.events {
             writeln!(f, "{events}")?;

@@ -83,9 +83,7 @@ fn of_tenant(asked: TenantId, new: Documents, args: &DiffArgs) -> Result<Documen
 /// The policies as they are.
 fn current(place: &Place, asked: Option<TenantId>) -> Result<(Documents, Mode, Isolation), Fault> {
     match (place, asked) {
-        (Place::Directory(directory), _) => {
-            Ok((directory.documents()?, directory.mode, directory.absent))
-        }
+        (Place::Store(store), _) => Ok((store.documents()?, store.mode, store.absent)),
         (Place::Remote(_), None) => Err(Fault::Wrong(
             "a server tells one tenant's policy at a time: name the tenant".to_owned(),
         )),

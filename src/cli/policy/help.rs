@@ -3,12 +3,13 @@
 pub(in crate::cli) const HELP: &str = "\
 Where the policy is:
   --policies DIR   a policy directory; a gateway that watches it takes a change up by itself
-  --config FILE    the directory that this configuration names (the default, where one is found)
+  --config FILE    the directory or the etcd that this configuration names (the default, where one is found)
   --server URL     the admin API of a gateway, with --token-file, or --cert and --key
 
-A change in a directory: records of such changes are not written; through --server they are.
+A change in a directory: records of such changes are not written; through --server they are. Those
+in etcd are as those in a directory.
 
-TENANT is an id. With a directory it may be a domain: commands that change a policy resolve it at
+TENANT is an id. But for --server it may be a domain: commands that change a policy resolve it at
 the configuration's provider, commands that only read take some policy's word for it and tell so.
 
 Examples:

@@ -1,10 +1,12 @@
-//! Where a policy is: in a directory, or behind the admin API of a gateway.
+//! Where a policy is: in a directory, in etcd, or behind the admin API of a gateway.
 
+use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::remote::Remote;
+use crate::cli::cluster::Cluster;
 use crate::cli::documents::{self, Documents};
 use crate::cli::fault::Fault;
 use crate::cli::resolve::{provider_of, resolve};
@@ -48,17 +50,23 @@ pub(super) struct PlaceArgs {
 
 /// Where a policy is.
 pub(super) enum Place {
-    Directory(Box<Directory>),
     Remote(Box<Remote>),
+    Store(Box<Store>),
 }
 
-/// A directory, and what a configuration says beside it.
-pub(super) struct Directory {
-    pub(super) path: PathBuf,
+/// Where policies are kept, and what a configuration says beside it.
+pub(super) struct Store {
+    kept: Kept,
     pub(super) mode: Mode,
     pub(super) absent: Isolation,
     /// Where domains are resolved.
     provider: Option<Provider>,
+}
+
+/// Where policies are kept.
+enum Kept {
+    Directory(PathBuf),
+    Etcd(Box<Cluster>),
 }
 
 /// A policy as it is there.
@@ -90,8 +98,8 @@ impl Place {
         }
         let named = args.config.config.is_some();
         match &args.policies {
-            Some(path) if !named => Ok(Self::Directory(Box::new(Directory {
-                path: path.clone(),
+            Some(path) if !named => Ok(Self::Store(Box::new(Store {
+                kept: Kept::Directory(path.clone()),
                 mode: Mode::Enforce,
                 absent: Isolation::Off,
                 provider: None,
@@ -102,9 +110,17 @@ impl Place {
                     Fault::Wrong(format!("{searched}; {others}"))
                 })?;
                 let config = config::load(&file)?;
-                Ok(Self::Directory(Box::new(Directory {
+                let kept = match (path, Cluster::open(&config)?) {
+                    (Some(path), _) => Kept::Directory(path.clone()),
+                    (None, Some(cluster)) => Kept::Etcd(Box::new(cluster)),
+                    (None, None) => {
+                        let directory = config.policies.directory().map_err(Fault::Wrong)?;
+                        Kept::Directory(directory.to_owned())
+                    }
+                };
+                Ok(Self::Store(Box::new(Store {
+                    kept,
                     provider: provider_of(&config),
-                    path: path.clone().unwrap_or(config.policies.directory),
                     mode: config.mode,
                     absent: config.policies.absent,
                 })))
@@ -117,7 +133,7 @@ impl Place {
         match (TenantId::parse(text), self) {
             (Ok(tenant), _) => Ok(tenant.into()),
             (Err(error), Self::Remote(_)) => Err(no_tenant(text, &error)),
-            (Err(_), Self::Directory(directory)) => Tenants::of(&directory.documents()?)
+            (Err(_), Self::Store(store)) => Tenants::of(&store.documents()?)
                 .find(text)
                 .map_err(|error| Fault::Wrong(format!("TENANT: {error}"))),
         }
@@ -128,9 +144,7 @@ impl Place {
     pub(super) fn tenant_to_change(&self, text: &str) -> Result<TenantId, Fault> {
         match (TenantId::parse(text), self) {
             (Ok(tenant), _) => Ok(tenant),
-            (Err(_), Self::Directory(directory)) if text.contains('.') => {
-                Ok(directory.resolve(text)?.tenant)
-            }
+            (Err(_), Self::Store(store)) if text.contains('.') => Ok(store.resolve(text)?.tenant),
             (Err(error), _) => Err(no_tenant(text, &error)),
         }
     }
@@ -138,34 +152,72 @@ impl Place {
     /// A tenant's policy. None: there is none.
     pub(super) fn read(&self, tenant: TenantId) -> Result<Option<Current>, Fault> {
         match self {
-            Self::Directory(directory) => {
-                let stored = read_stored(&directory.path, tenant)?;
-                Ok(stored.map(|stored| Current {
-                    bytes: stored.bytes,
-                    document: stored.document,
-                    etag: Some(stored.etag),
-                    version: Some(stored.version.to_string()),
-                }))
-            }
             Self::Remote(remote) => remote.read(tenant),
+            Self::Store(store) => store.read(tenant),
         }
     }
 
-    /// Puts a document, which holds ids only if this is a directory.
+    /// Puts a document, which holds ids only unless a server resolves them.
     pub(super) fn write(
         &self,
         tenant: TenantId,
         bytes: &[u8],
         expect: &Expect,
     ) -> Result<Current, NotWritten> {
-        let directory = match self {
-            Self::Directory(directory) => directory,
-            Self::Remote(remote) => return remote.write(tenant, bytes, expect),
+        match self {
+            Self::Remote(remote) => remote.write(tenant, bytes, expect),
+            Self::Store(store) => store.write(tenant, bytes, expect),
+        }
+    }
+}
+
+impl Store {
+    /// Every policy in it.
+    pub(super) fn documents(&self) -> Result<Documents, Fault> {
+        match &self.kept {
+            Kept::Directory(path) => Ok(directory::documents(path)?),
+            Kept::Etcd(cluster) => cluster.documents(),
+        }
+    }
+
+    /// Whether what has faults there is known to be this tenant's text, and not the place's state.
+    pub(super) fn is_there(&self) -> bool {
+        match &self.kept {
+            Kept::Directory(path) => fs::metadata(path).is_ok_and(|found| found.is_dir()),
+            Kept::Etcd(_) => true,
+        }
+    }
+
+    fn read(&self, tenant: TenantId) -> Result<Option<Current>, Fault> {
+        Ok(match &self.kept {
+            Kept::Directory(path) => read_stored(path, tenant)?.map(|stored| Current {
+                bytes: stored.bytes,
+                document: stored.document,
+                etag: Some(stored.etag),
+                version: Some(stored.version.to_string()),
+            }),
+            Kept::Etcd(cluster) => cluster.read(tenant)?.map(|(original, document)| Current {
+                etag: Some(original.etag()),
+                version: Some(original.version().to_string()),
+                bytes: original.bytes,
+                document,
+            }),
+        })
+    }
+
+    fn write(
+        &self,
+        tenant: TenantId,
+        bytes: &[u8],
+        expect: &Expect,
+    ) -> Result<Current, NotWritten> {
+        let written = match &self.kept {
+            Kept::Directory(path) => put_in(path, tenant, bytes, expect),
+            Kept::Etcd(cluster) => cluster.write(tenant, bytes, expect),
         };
-        let written = put_in(&directory.path, tenant, bytes, expect)
-            .map_err(|error| directory.not_written(tenant, error))?;
+        let written = written.map_err(|error| self.not_written(tenant, error))?;
         let (_, _, document) = document::parse(bytes, Some(tenant))
-            .map_err(|faults| documents::problems(&directory.path, faults))?;
+            .map_err(|faults| documents::problems(&self.place_of(tenant), faults))?;
         Ok(Current {
             bytes: bytes.to_owned(),
             document,
@@ -173,12 +225,13 @@ impl Place {
             version: Some(written.version.to_string()),
         })
     }
-}
 
-impl Directory {
-    /// Every policy in it.
-    pub(super) fn documents(&self) -> Result<Documents, Fault> {
-        Ok(directory::documents(&self.path)?)
+    /// What faults of a tenant's policy are told under.
+    fn place_of(&self, tenant: TenantId) -> PathBuf {
+        match &self.kept {
+            Kept::Directory(path) => path.clone(),
+            Kept::Etcd(cluster) => cluster.shown(tenant).into(),
+        }
     }
 
     /// Asks the provider about a domain.
@@ -193,14 +246,16 @@ impl Directory {
     }
 
     fn not_written(&self, tenant: TenantId, error: WriteError) -> NotWritten {
-        let sentence = format!("{}: policy of {tenant}: {error}", self.path.display());
+        let place = self.place_of(tenant);
+        let sentence = format!("{}: policy of {tenant}: {error}", place.display());
         match error {
             WriteError::Changed { .. } => NotWritten::Changed,
             WriteError::Elsewhere(_) => Fault::Wrong(sentence).into(),
-            WriteError::Faults(faults) => documents::problems(&self.path, faults).into(),
-            WriteError::Busy | WriteError::NotInForce(_) | WriteError::Storage(_) => {
-                Fault::Failed(sentence).into()
-            }
+            WriteError::Faults(faults) => documents::problems(&place, faults).into(),
+            WriteError::Busy
+            | WriteError::NotInForce(_)
+            | WriteError::Storage(_)
+            | WriteError::Unknown { .. } => Fault::Failed(sentence).into(),
         }
     }
 }

@@ -113,7 +113,7 @@ pub(super) fn tenant(text: &str, args: &TailArgs) -> Result<TenantId, Fault> {
     if let Ok(tenant) = TenantId::parse(text) {
         return Ok(tenant);
     }
-    let documents = directory::documents(&load(args)?.policies.directory)?;
+    let documents = directory::documents(load(args)?.policies.directory().map_err(Fault::Wrong)?)?;
     let named = Tenants::of(&documents).find(text);
     let named = named.map_err(|error| Fault::Wrong(format!("--tenant: {error}")))?;
     if let Some(stored) = named.stored {

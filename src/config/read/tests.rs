@@ -97,7 +97,10 @@ fn what_is_not_said_has_the_documented_default() {
     );
     assert!(config.listen.public_url.is_none() && config.listen.tls.is_none());
     assert_eq!(config.admin.address, address("127.0.0.1:9443"));
-    assert_eq!(config.policies.directory, place.0.path().join("policies"));
+    assert_eq!(
+        config.policies.directory().unwrap(),
+        place.0.path().join("policies")
+    );
     assert_eq!(config.policies.absent, Isolation::Off);
     assert_eq!(config.audit.output, AuditOutput::Stdout);
     assert_eq!(config.audit.mode, AuditMode::BestEffort);

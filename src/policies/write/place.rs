@@ -161,7 +161,8 @@ impl<'d> Place<'d> {
     }
 }
 
-fn compare(expect: &Expect, before: Option<&Replaced>) -> Result<(), WriteError> {
+/// Whether what is there is what the writer expects.
+pub(crate) fn compare(expect: &Expect, before: Option<&Replaced>) -> Result<(), WriteError> {
     let fits = match expect {
         Expect::Absent => before.is_none(),
         Expect::Any => true,

@@ -96,7 +96,9 @@ async fn idle_connections_do_not_hold_it_up() {
 #[tokio::test]
 async fn clients_have_time_to_leave() {
     const NOWHERE: &str = "GET /nowhere HTTP/1.1\r\nhost: localhost\r\n\r\n";
-    let world = World::start(Setup::new().set("limits.drain_delay", "40s")).await;
+    // Idle connections stay meanwhile.
+    let setup = Setup::new().set("limits.header_timeout", "1h");
+    let world = World::start(setup.set("limits.drain_delay", "30s")).await;
     let (mut used, mut http2) = (world.raw().await, world.raw_with(&[b"h2"]).await);
     used.send(NOWHERE).await;
     let answer = used.answer().await.unwrap();

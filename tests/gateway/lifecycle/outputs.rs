@@ -45,6 +45,7 @@ async fn a_record_has_the_documented_fields() {
         "blocked_by",
         "rules",
         "policy_versions",
+        "policy_source",
         "grant_type",
         "token_kind",
         "issuer",

@@ -8,6 +8,10 @@ use std::path::Path;
 use promql_parser::label::{MatchOp, Matcher};
 use promql_parser::parser::{self, Expr, LabelModifier, VectorSelector};
 use tempfile::TempDir;
+use tidegate::audit::Standing;
+use tidegate::fleet::{Freshness, SourceStats};
+use tidegate::metrics::plain;
+use tidegate::policies::Stats;
 
 use super::deployed::{of_dashboard, of_rules, of_variables};
 use super::{drive, everything, labels};
@@ -24,7 +28,8 @@ async fn every_metric_label_and_word_in_an_expression_exists() {
     let world = World::start(everything(&directory.path().join("secret"))).await;
     drive(&world).await;
     let text = world.metrics().await;
-    let metrics = labels(&text);
+    let mut metrics = labels(&text);
+    metrics.extend(labels(&of_a_fleet()));
     let sources = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     let mut used = BTreeSet::new();
     for (place, expression) in [of_dashboard(), of_rules(), of_variables()].concat() {
@@ -39,6 +44,20 @@ async fn every_metric_label_and_word_in_an_expression_exists() {
         .collect();
     assert_eq!(unseen, [""; 0], "neither on the dashboard nor in a rule");
     world.finish().await;
+}
+
+/// What a gateway shows besides whose policies come from etcd.
+fn of_a_fleet() -> String {
+    let source = SourceStats {
+        freshness: Some(Freshness::default()),
+        ..SourceStats::default()
+    };
+    let stats = Stats {
+        source: Some(source),
+        ..Stats::default()
+    };
+    let metrics = tidegate::metrics::Metrics::new();
+    plain(&metrics.encode(stats, Standing::default()))
 }
 
 /// The test itself must be able to fail.

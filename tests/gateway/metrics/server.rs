@@ -15,7 +15,12 @@ use super::{drive, everything, there_is};
 use crate::harness::{Lines, World, until};
 
 /// What a healthy gateway has nothing to show for: what it allows though nobody can tell the tenant.
-const EMPTY: [&str; 1] = ["reason=~\"undetermined_.*\""];
+/// And what only those have whose policies come from etcd.
+const EMPTY: [&str; 3] = [
+    "reason=~\"undetermined_.*\"",
+    "tidegate_policy_cache_",
+    "tidegate_policy_source_",
+];
 
 /// A running server. Killed when dropped.
 struct Server {

@@ -109,7 +109,8 @@ impl Client {
             .ok_or_else(|| "the redirect holds no code".into())
     }
 
-    async fn post(
+    /// One token request.
+    pub(crate) async fn post(
         &self,
         url: &str,
         creator: Option<&str>,

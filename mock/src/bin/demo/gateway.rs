@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
 
 use crate::Failure;
 use crate::lines::Lines;
@@ -17,21 +17,67 @@ use crate::lines::Lines;
 /// How long the gateway may take to start, to stop, or to write a record.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A running gateway. It is killed when this is dropped.
-pub(crate) struct Gateway {
+/// A running gateway, and what reads its audit records. It is killed when this is dropped.
+pub(crate) struct Gateway<A = Followed> {
     child: Child,
     url: String,
     admin: String,
-    audit: Lines,
-    /// Whether nothing more is written to the audit records.
-    ended: Arc<AtomicBool>,
+    audit: A,
     log: Lines,
 }
 
-impl Gateway {
+/// Audit records as they come into a file.
+pub(crate) struct Followed {
+    lines: Lines,
+    /// Whether nothing more is written.
+    ended: Arc<AtomicBool>,
+}
+
+impl Gateway<Followed> {
     /// Starts the gateway with a configuration, which has its audit records go to this file, and
     /// waits until it is ready.
     pub(crate) async fn start(binary: &Path, config: &Path, audit: &Path) -> Result<Self, Failure> {
+        let follow = |_: ChildStdout| {
+            let file =
+                File::open(audit).map_err(|error| format!("{}: {error}", audit.display()))?;
+            let ended = Arc::new(AtomicBool::new(false));
+            let lines = Lines::follow(file, Arc::clone(&ended));
+            Ok(Followed { lines, ended })
+        };
+        Self::with(binary, config, follow).await
+    }
+
+    /// The audit record of an exchange.
+    pub(crate) async fn record(&self, correlation_id: &str) -> Result<Value, Failure> {
+        let lines = &self.audit.lines;
+        let found = lines
+            .wait(PATIENCE, |line| record_of(line, correlation_id))
+            .await;
+        found.ok_or_else(|| self.explain("an exchange left no audit record"))
+    }
+
+    /// How many audit records an exchange has.
+    pub(crate) fn records(&self, correlation_id: &str) -> usize {
+        let lines = &self.audit.lines;
+        lines.count(|line| record_of(line, correlation_id).is_some())
+    }
+
+    /// Asks the gateway to end and waits until it did, all its output read.
+    pub(crate) async fn stop(&mut self) -> Result<(), Failure> {
+        self.end().await?;
+        self.audit.ended.store(true, Ordering::Release);
+        self.audit.lines.ended().await;
+        Ok(())
+    }
+}
+
+impl<A> Gateway<A> {
+    /// Starts the gateway with a reader of its audit records, and waits until it is ready.
+    pub(crate) async fn with(
+        binary: &Path,
+        config: &Path,
+        read: impl FnOnce(ChildStdout) -> Result<A, Failure>,
+    ) -> Result<Self, Failure> {
         let mut child = Command::new(binary)
             .arg("serve")
             .arg("--config")
@@ -39,11 +85,13 @@ impl Gateway {
             .env("NO_COLOR", "1")
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| format!("{}: {error}", binary.display()))?;
+        let stdout = child.stdout.take();
+        let audit = read(stdout.ok_or("the gateway has no standard output")?)?;
         let log = Lines::collect(
             child
                 .stderr
@@ -53,19 +101,25 @@ impl Gateway {
         let data = address(&log, "data").await?;
         let admin = address(&log, "admin").await?;
         let url = format!("https://localhost:{}", port(&data)?);
-        let ended = Arc::new(AtomicBool::new(false));
-        let file = File::open(audit).map_err(|error| format!("{}: {error}", audit.display()))?;
-        let audit = Lines::follow(file, Arc::clone(&ended));
         let gateway = Self {
             child,
             url,
             admin: format!("http://{admin}"),
             audit,
-            ended,
             log,
         };
         gateway.ready().await?;
         Ok(gateway)
+    }
+
+    /// What reads the audit records.
+    pub(crate) const fn audit(&self) -> &A {
+        &self.audit
+    }
+
+    /// What has read the audit records, once the gateway has ended.
+    pub(crate) fn into_audit(self) -> A {
+        self.audit
     }
 
     /// The data plane's base URL.
@@ -91,21 +145,6 @@ impl Gateway {
         Err(self.explain("the gateway did not become ready"))
     }
 
-    /// The audit record of an exchange.
-    pub(crate) async fn record(&self, correlation_id: &str) -> Result<Value, Failure> {
-        let found = self
-            .audit
-            .wait(PATIENCE, |line| record_of(line, correlation_id))
-            .await;
-        found.ok_or_else(|| self.explain("an exchange left no audit record"))
-    }
-
-    /// How many audit records an exchange has.
-    pub(crate) fn records(&self, correlation_id: &str) -> usize {
-        self.audit
-            .count(|line| record_of(line, correlation_id).is_some())
-    }
-
     /// How many warnings the log has so far.
     pub(crate) fn warnings(&self) -> usize {
         self.log.count(is_warning)
@@ -122,8 +161,8 @@ impl Gateway {
         self.warnings().saturating_sub(before)
     }
 
-    /// Asks the gateway to end and waits until it did, all its output read.
-    pub(crate) async fn stop(&mut self) -> Result<(), Failure> {
+    /// Asks the gateway to end and waits until it did, its log read.
+    pub(crate) async fn end(&mut self) -> Result<(), Failure> {
         let id = self
             .child
             .id()
@@ -132,8 +171,6 @@ impl Gateway {
         let status = tokio::time::timeout(PATIENCE, self.child.wait())
             .await
             .map_err(|_| "the gateway did not end when asked to")??;
-        self.ended.store(true, Ordering::Release);
-        self.audit.ended().await;
         self.log.ended().await;
         if status.success() {
             Ok(())
@@ -142,7 +179,8 @@ impl Gateway {
         }
     }
 
-    fn explain(&self, problem: &str) -> Failure {
+    /// A problem, with the end of the log.
+    pub(crate) fn explain(&self, problem: &str) -> Failure {
         explain(problem, &self.log)
     }
 }

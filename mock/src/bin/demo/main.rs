@@ -4,12 +4,14 @@
 //! connections, writes the policies of each row, makes the exchange a client would make, and
 //! compares what the client received, what the service saw and what the audit record says with the
 //! documentation. It ends with status 1 if a row differs, and leaves nothing behind, however it ends.
+//! `cargo fleet-demo` plays something else with the same parts: `fleet.rs`.
 
 #![allow(clippy::print_stdout, reason = "the table is this command's output")]
 
 mod cargo;
 mod client;
 mod connections;
+mod fleet;
 mod gateway;
 mod lines;
 mod play;
@@ -23,7 +25,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use tidegate_mock::tls;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -39,18 +41,29 @@ type Failure = Box<dyn Error + Send + Sync>;
     name = "cargo demo",
     bin_name = "cargo demo",
     version,
+    args_conflicts_with_subcommands = true,
     after_help = "\
 Examples:
   cargo demo          plays the rows and prints the table
-  cargo demo --keep   stays up afterwards and prints curl lines to try by hand"
+  cargo demo --keep   stays up afterwards and prints curl lines to try by hand
+  cargo fleet-demo    the same as `cargo demo fleet`"
 )]
 struct Arguments {
     /// Stay up after the rows, with curl lines to try by hand.
     #[arg(long)]
     keep: bool,
     /// Use this gateway binary instead of building one.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     gateway: Option<PathBuf>,
+    #[command(subcommand)]
+    other: Option<Other>,
+}
+
+/// What else can be played.
+#[derive(Subcommand)]
+enum Other {
+    /// Flips a policy of five gateways while members of etcd are killed; needs etcd.
+    Fleet(fleet::Arguments),
 }
 
 #[tokio::main]
@@ -78,10 +91,11 @@ async fn main() -> ExitCode {
 
 /// Plays the rows; true if all of them are as documented.
 async fn run(arguments: &Arguments) -> Result<bool, Failure> {
-    let binary = match &arguments.gateway {
-        Some(binary) => binary.clone(),
-        None => cargo::build_gateway().await?,
-    };
+    if let Some(Other::Fleet(fleet)) = &arguments.other {
+        fleet::prepared().await?;
+        return fleet::play(fleet, &binary(arguments).await?).await;
+    }
+    let binary = binary(arguments).await?;
     let mut stage = Stage::set(&binary).await?;
     println!("Gateway            {}", stage.gateway.url());
     println!("Entra-like         {}", stage.entra.url());
@@ -102,6 +116,14 @@ async fn run(arguments: &Arguments) -> Result<bool, Failure> {
     let good = report::show(&performance, &stage);
     ended?;
     Ok(good)
+}
+
+/// The gateway's binary that is to be started.
+async fn binary(arguments: &Arguments) -> Result<PathBuf, Failure> {
+    match &arguments.gateway {
+        Some(binary) => Ok(binary.clone()),
+        None => cargo::build_gateway().await,
+    }
 }
 
 async fn interrupted() {

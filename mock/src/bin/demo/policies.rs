@@ -62,7 +62,8 @@ impl Policy {
         self
     }
 
-    fn document(&self) -> Value {
+    /// The document itself.
+    pub(crate) fn document(&self) -> Value {
         let mut properties = json!({
             "tenantId": self.tenant,
             "isDisabled": self.disabled,

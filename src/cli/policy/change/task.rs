@@ -1,7 +1,6 @@
 //! One command on one tenant's policy: what is read, edited and put back, and whose text it replaces.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
 
 use super::meanwhile::Meanwhile;
@@ -55,8 +54,8 @@ impl<'a> Task<'a> {
         }
         match &self.place {
             Place::Remote(_) => Ok(Whom::Domain(text.to_owned())),
-            Place::Directory(directory) => {
-                let resolved = directory.resolve(text)?;
+            Place::Store(store) => {
+                let resolved = store.resolve(text)?;
                 Ok(Whom::Known {
                     subject: Subject::Tenant(resolved.tenant),
                     domain: Some(resolved.domain),
@@ -143,9 +142,7 @@ impl<'a> Task<'a> {
         let mut replaces_broken = false;
         let current = match (self.place.read(self.tenant), &self.place) {
             // A file that is no policy is what `set` mends.
-            (Err(Fault::Problems(problems)), Place::Directory(directory))
-                if fs::metadata(&directory.path).is_ok_and(|found| found.is_dir()) =>
-            {
+            (Err(Fault::Problems(problems)), Place::Store(store)) if store.is_there() => {
                 let problems = problems
                     .iter()
                     .map(|problem| format!("was no policy: {problem}"));
@@ -219,7 +216,7 @@ impl<'a> Task<'a> {
                 continue;
             }
             let tenant = match &self.place {
-                Place::Directory(directory) => directory.resolve(domain)?.tenant,
+                Place::Store(store) => store.resolve(domain)?.tenant,
                 Place::Remote(_) => meanwhile.of(domain)?,
             };
             let name = None;
