@@ -6,7 +6,7 @@
 //!    does not.
 //! 2. What expires is held against the later of the two, what is not valid yet against the earlier:
 //!    however the system's clock jumps, nothing is allowed that both do not allow.
-//! 3. Our own clock follows the system's forward once that has been ahead for [`PATIENCE`]: it was
+//! 3. Our own clock follows the system's forward once that has been ahead for `PATIENCE`: it was
 //!    corrected, or a virtual machine stood still and was not told. It never goes back: until a
 //!    restart, a system clock that was set back leaves tokens and entries expired that were.
 //! 4. Both count whole seconds. A thread that sees the seconds it saw last, and nobody having seen

@@ -2,8 +2,8 @@
 //!
 //! Invariant: it is no part of enforcement: whatever happens to it, policies are taken up as they
 //! come. What the whole fleet writes is bounded, however many gateways there are: each counts the
-//! others and tells the less often, about [`TOLD_A_SECOND`] of all in a second and
-//! [`TOLD_A_SECOND_AT_MOST`] while policies change. (etcd keeps every text until it compacts.)
+//! others and tells the less often, about `TOLD_A_SECOND` of all in a second and
+//! `TOLD_A_SECOND_AT_MOST` while policies change. (etcd keeps every text until it compacts.)
 //!
 //! A gateway that ends or hangs is gone from the list when its lease is over, after [`LEASE`]; one
 //! that refuses the store's history tells it nothing, and is not in the list either.
