@@ -91,7 +91,6 @@ impl<A> Gateway<A> {
             .spawn()
             .map_err(|error| format!("{}: {error}", binary.display()))?;
         let stdout = child.stdout.take();
-        let audit = read(stdout.ok_or("the gateway has no standard output")?)?;
         let log = Lines::collect(
             child
                 .stderr
@@ -101,6 +100,8 @@ impl<A> Gateway<A> {
         let data = address(&log, "data").await?;
         let admin = address(&log, "admin").await?;
         let url = format!("https://localhost:{}", port(&data)?);
+        // The gateway listens, so its audit file is there as well.
+        let audit = read(stdout.ok_or("the gateway has no standard output")?)?;
         let gateway = Self {
             child,
             url,
