@@ -4,7 +4,7 @@
 //! reading; names are unambiguous; merging a set with itself, and writing the document anew in
 //! another order, changes nothing; the keys of one cloud are among those of all.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -34,17 +34,19 @@ pub fn run(input: &[u8]) {
     assert!(!set.keys().is_empty() && listed.len() <= MOST_KEYS);
     assert!(set.keys().len() <= listed.len());
 
-    let mut names: BTreeMap<&str, &str> = BTreeMap::new();
+    // The moduli that each name may stand for: of an entry that only this reading takes, too.
+    let mut names: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for key in set.keys() {
-        let source = listed.iter().find(|entry| {
+        let sources = listed.iter().filter(|entry| {
             entry["kid"] == key.kid.as_str()
                 && entry["issuer"] == key.issuer.as_str()
                 && sound(entry)
         });
-        let source = source.unwrap_or_else(|| panic!("{key:?} is not in the document"));
-        let modulus = source["n"].as_str().expect("a modulus");
-        let known = names.entry(&key.kid).or_insert(modulus);
-        assert_eq!(*known, modulus, "two keys of one name");
+        let moduli: BTreeSet<&str> = sources.filter_map(|entry| entry["n"].as_str()).collect();
+        assert!(!moduli.is_empty(), "{key:?} is not in the document");
+        let known = names.entry(&key.kid).or_insert_with(|| moduli.clone());
+        known.retain(|modulus| moduli.contains(modulus));
+        assert!(!known.is_empty(), "two keys of one name");
         assert!(set.holds(key.id()));
         assert!(
             set.named(&key.kid)
