@@ -3,7 +3,6 @@
 //! It exists because hyper times out neither a silent HTTP/2 peer nor one that hardly takes its
 //! answer.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,8 +15,8 @@ pub(super) struct Activity(Mutex<Requests>);
 struct Requests {
     next: u64,
     open: usize,
-    /// Those whose answers wait to be taken, and since when.
-    answered: HashMap<u64, Instant>,
+    /// Those whose answers wait to be taken, and since when: few, one at most with HTTP/1.1.
+    answered: Vec<(u64, Instant)>,
     quiet: Instant,
 }
 
@@ -26,7 +25,7 @@ impl Activity {
         Self(Mutex::new(Requests {
             next: 0,
             open: 0,
-            answered: HashMap::new(),
+            answered: Vec::new(),
             quiet: Instant::now(),
         }))
     }
@@ -50,7 +49,7 @@ impl Activity {
     /// `taking` and its client has not taken it.
     pub(super) fn left(&self, idle: Option<Duration>, taking: Duration) -> Duration {
         let open = self.open();
-        let oldest = open.answered.values().min();
+        let oldest = open.answered.iter().map(|(_, since)| since).min();
         let waiting = oldest.map_or(Duration::ZERO, Instant::elapsed);
         let quiet = if open.open == 0 {
             open.quiet.elapsed()
@@ -71,7 +70,7 @@ pub(super) struct Busy {
 impl Held for Busy {
     fn answered(&self) {
         let mut open = self.activity.open();
-        open.answered.insert(self.number, Instant::now());
+        open.answered.push((self.number, Instant::now()));
     }
 }
 
@@ -79,7 +78,7 @@ impl Drop for Busy {
     fn drop(&mut self) {
         let mut open = self.activity.open();
         open.open -= 1;
-        open.answered.remove(&self.number);
+        open.answered.retain(|(number, _)| *number != self.number);
         open.quiet = Instant::now();
     }
 }

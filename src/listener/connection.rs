@@ -91,10 +91,9 @@ impl Connection {
         let theirs = Arc::clone(&activity);
         let service = service_fn(move |request| {
             let (worker, peer) = (Arc::clone(&worker), Arc::clone(&peer));
-            let answer = proxy::serve(worker, peer, request, theirs.begin());
-            let leaving = Arc::clone(&leaving);
+            let (leaving, busy) = (Arc::clone(&leaving), theirs.begin());
             async move {
-                let mut answer = answer.await?;
+                let mut answer = proxy::serve(worker, peer, request, busy).await?;
                 if leaving.load(Ordering::Relaxed) {
                     close(&mut answer);
                 }

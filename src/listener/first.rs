@@ -4,16 +4,14 @@
 //! It exists because hyper cannot tell a connection on which nothing was sent yet from one on which
 //! requests were answered.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::AsyncRead;
 use tokio::sync::watch;
 use tokio::time::sleep;
+use tokio_util::io::InspectReader;
 
 use super::Phase;
 
@@ -70,61 +68,15 @@ pub(super) struct Heard(Arc<AtomicBool>);
 
 impl Heard {
     /// Listens to a stream.
-    pub(super) fn on<S>(&self, stream: S) -> Listening<S> {
-        Listening {
-            stream,
-            heard: self.clone(),
-        }
-    }
-}
-
-/// A stream that is listened to.
-pub(super) struct Listening<S> {
-    stream: S,
-    heard: Heard,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Listening<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.heard.0.store(true, Ordering::Relaxed);
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Listening<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, pieces)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+    pub(super) fn on<S: AsyncRead>(
+        &self,
+        stream: S,
+    ) -> InspectReader<S, impl FnMut(&[u8]) + use<S>> {
+        let Self(heard) = self.clone();
+        InspectReader::new(stream, move |bytes| {
+            if !bytes.is_empty() {
+                heard.store(true, Ordering::Relaxed);
+            }
+        })
     }
 }
