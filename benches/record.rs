@@ -14,6 +14,8 @@
     reason = "fixtures that are wrong may stop the benchmark, which prints what it found"
 )]
 
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -36,6 +38,7 @@ use tidegate::core::tenant::TenantId;
 use tidegate::core::token::issuer::{Cloud, Issuers};
 use tidegate::core::token::reply::{Tokens, inspect};
 use tidegate::events::{self, Events};
+use tidegate::logs::{Logs, Shipping};
 use tidegate::metrics::{Metrics, RouteMetrics};
 use tidegate::recorder::Recorder;
 use tidegate::tls::{self, Certificates};
@@ -61,6 +64,8 @@ const CONFIG: &str = r#"
     directory = "."
     [events]
     file = "events.sqlite"
+    [audit.otlp]
+    endpoint = "http://127.0.0.1:9/v1/logs"
     [traces]
     endpoint = "http://127.0.0.1:9/v1/traces"
     [[webhooks]]
@@ -206,6 +211,7 @@ struct Kind {
 type Ends = (
     audit::Writer,
     Option<events::Writer>,
+    Option<Shipping>,
     Option<Exporting>,
     Option<Deliveries>,
 );
@@ -213,6 +219,8 @@ type Ends = (
 /// What a record is told to beside the audit line and the counters.
 #[derive(Clone, Copy, Default)]
 struct Beside {
+    /// Lines go to a collector, too.
+    logs: bool,
     store: bool,
     webhooks: bool,
     /// The share of traces that is sampled.
@@ -224,9 +232,16 @@ impl Kind {
         let metrics = Arc::new(Metrics::new());
         let certificates = Certificates::new(&metrics);
         let output = AuditOutput::File("/dev/null".into());
-        let (audit, writer) = Audit::start(&output, AuditMode::BestEffort).unwrap();
-        let mut recorder = Recorder::new(audit, Arc::clone(&metrics));
         let config = &fixture.config;
+        let logs = beside.logs.then(|| {
+            let mut logs = config.logs.clone().unwrap();
+            let address = format!("http://{}", collector());
+            logs.collector.endpoint.authority = address.parse().unwrap();
+            Logs::start(&logs, &certificates, &metrics).unwrap()
+        });
+        let (logs, shipping) = logs.unzip();
+        let (audit, writer) = Audit::start_with(&output, AuditMode::BestEffort, logs).unwrap();
+        let mut recorder = Recorder::new(audit, Arc::clone(&metrics));
         let store = beside.store.then(|| {
             let mut events = config.events.clone().unwrap();
             events.file = directory.join(format!("{name}.sqlite"));
@@ -254,7 +269,7 @@ impl Kind {
             workers: 1,
             best: Duration::MAX,
             done: 0,
-            _ends: (writer, storing, exporting, deliveries),
+            _ends: (writer, storing, shipping, exporting, deliveries),
         }
     }
 
@@ -294,11 +309,13 @@ impl Kind {
         let is_written = || {
             self.recorder.audit.standing().waiting == 0
                 && (self.recorder.events.is_none() || metrics.written.get() == self.done)
+                && self.recorder.metrics.logs().queue.get() < ROUND as i64
         };
         while !is_written() {
             thread::sleep(Duration::from_millis(1));
         }
         assert_eq!(self.recorder.audit.dropped() + metrics.dropped.get(), 0);
+        assert_eq!(self.recorder.metrics.logs().dropped_by_queue.get(), 0);
     }
 
     /// The part of one worker, and how long it took.
@@ -328,6 +345,37 @@ impl Kind {
     }
 }
 
+/// A collector that takes everything.
+fn collector() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = BufReader::new(stream.unwrap());
+            thread::spawn(move || take(stream));
+        }
+    });
+    address
+}
+
+fn take(mut stream: BufReader<TcpStream>) -> io::Result<()> {
+    loop {
+        let (mut line, mut length) = (String::new(), 0);
+        while line != "\r\n" {
+            line.clear();
+            if stream.read_line(&mut line)? == 0 {
+                return Ok(());
+            }
+            if let Some(value) = line.strip_prefix("content-length: ") {
+                length = value.trim().parse().unwrap();
+            }
+        }
+        io::copy(&mut stream.by_ref().take(length), &mut io::sink())?;
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+        stream.get_mut().write_all(answer)?;
+    }
+}
+
 fn kinds(fixture: &Fixture, directory: &Path) -> Vec<Kind> {
     let kind = |name, beside| Kind::new(name, fixture, beside, directory);
     let alone = Beside::default();
@@ -343,8 +391,13 @@ fn kinds(fixture: &Fixture, directory: &Path) -> Vec<Kind> {
         traces: Some(sample),
         ..alone
     };
+    let logs = Beside {
+        logs: true,
+        ..alone
+    };
     vec![
         kind("alone", alone),
+        kind("logs", logs),
         kind("traceparent", alone).traced(),
         kind("store", store),
         kind("store+webhooks", all),
@@ -355,6 +408,7 @@ fn kinds(fixture: &Fixture, directory: &Path) -> Vec<Kind> {
         kind("traces,all-sampled", traces(1.0)),
         kind("workers", alone).by_workers(),
         kind("workers,store", store).by_workers(),
+        kind("workers,logs", logs).by_workers(),
     ]
 }
 

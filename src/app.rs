@@ -19,6 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
 use crate::admin::{self, Desk};
+use crate::audit::record_histories;
 use crate::config::{self, Config, PolicySource, RouteKind};
 use crate::events;
 use crate::gateway::Gateway;
@@ -88,6 +89,9 @@ pub enum StartError {
     /// Certificates cannot be read.
     #[error("listen.tls: {0}")]
     Tls(String),
+    /// The collector of audit records cannot be set up.
+    #[error("audit.otlp: {0}")]
+    Logs(String),
     /// The collector of traces cannot be set up.
     #[error("traces: {0}")]
     Traces(String),
@@ -116,6 +120,12 @@ const LAST_WRITES: Duration = Duration::from_secs(10);
 /// [`StartError`]; nothing is bound then.
 pub fn run(config: &Config) -> Result<(), StartError> {
     telemetry::start(&config.log);
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    // First of all: who does not expect it is ended by it, and starting may take a while.
+    let hangup = {
+        let _inside = runtime.enter();
+        signal(SignalKind::hangup())?
+    };
     announce(config);
     let connections = Connections::within(raise_descriptor_limit(), config);
     let mut config = config.clone();
@@ -144,11 +154,10 @@ pub fn run(config: &Config) -> Result<(), StartError> {
     let workers = workers::build(config, &gateway, &certificates, connections.upstreams)?;
     let certificates = certificates.keep()?;
 
-    let runtime = Builder::new_current_thread().enable_all().build()?;
     // Before anything is bound: whoever sees us listen may tell us to end.
     let signals = {
         let _inside = runtime.enter();
-        Signals::register()?
+        Signals::register(hangup)?
     };
     let admin = bind("admin", config.admin.address, Share::No)?;
     let workers = Workers::start(workers, bind_workers(config)?, tls.as_ref())?;
@@ -187,6 +196,10 @@ async fn serve_admin(
     desk.readiness.set(true);
     let _keys_are_kept = gateway.keys.keep();
     tokio::spawn(expiry::announce(policies.clone()));
+    tokio::spawn(record_histories(
+        policies.clone(),
+        gateway.recorder.audit.clone(),
+    ));
     let Signals { hangup, mut ends } = signals;
     let sources = (policies, Arc::clone(&gateway), certificates);
     tokio::spawn(reload_on(hangup, sources));
@@ -225,13 +238,13 @@ struct Ends {
 }
 
 impl Signals {
-    fn register() -> io::Result<Self> {
+    fn register(hangup: Signal) -> io::Result<Self> {
         Ok(Self {
             ends: Ends {
                 terminate: signal(SignalKind::terminate())?,
                 interrupt: signal(SignalKind::interrupt())?,
             },
-            hangup: signal(SignalKind::hangup())?,
+            hangup,
         })
     }
 }

@@ -7,6 +7,7 @@
 
 mod appended;
 mod change;
+mod history;
 mod line;
 mod output;
 mod seen;
@@ -35,6 +36,7 @@ use crate::traces::{Trace, context};
 use line::{Line, identifier};
 
 pub use change::{Event, PolicyRequest, Text, Who};
+pub use history::record_histories;
 pub use seen::Seen;
 pub use writer::{Audit, Standing, Writer};
 

@@ -7,6 +7,7 @@ mod admin;
 mod connection;
 mod etcd;
 mod events;
+mod otlp;
 mod read;
 pub mod template;
 mod traces;
@@ -31,6 +32,7 @@ pub use connection::{
 };
 pub use etcd::{Etcd, User};
 pub use events::Events;
+pub use otlp::{Collector, Logs};
 pub use read::{load, parse, policy_directory};
 pub use template::Template;
 pub use traces::Traces;
@@ -50,6 +52,8 @@ pub struct Config {
     pub policies: Policies,
     /// Where audit records go.
     pub audit: Audit,
+    /// Where they go as OTLP logs as well, if anywhere.
+    pub logs: Option<Logs>,
     /// The store of decision events, if there is one.
     pub events: Option<Events>,
     /// Who is told of decisions while they are made.

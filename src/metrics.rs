@@ -28,6 +28,7 @@ mod events;
 mod exchanges;
 mod fleet;
 mod keys;
+mod logs;
 mod plain;
 mod policies;
 mod traces;
@@ -38,6 +39,7 @@ pub use certificates::CertificateMetrics;
 pub use events::EventMetrics;
 pub use exchanges::{Ended, RouteMetrics};
 pub use keys::KeyMetrics;
+pub use logs::LogMetrics;
 pub use plain::plain;
 pub use traces::TraceMetrics;
 pub use webhooks::WebhookMetrics;
@@ -65,6 +67,7 @@ pub struct Metrics {
     keys: keys::Families,
     webhooks: webhooks::Families,
     traces: traces::Families,
+    logs: logs::Families,
 }
 
 /// Why, in one word from a closed list.
@@ -94,6 +97,7 @@ impl Metrics {
             keys: keys::Families::default(),
             webhooks: webhooks::Families::default(),
             traces: traces::Families::default(),
+            logs: logs::Families::default(),
         };
         metrics.register();
         metrics
@@ -139,6 +143,7 @@ impl Metrics {
         self.keys.register(registry);
         self.webhooks.register(registry);
         self.traces.register(registry);
+        self.logs.register(registry);
         self.certificates.register(registry);
         build::register(registry);
     }
@@ -152,6 +157,11 @@ impl Metrics {
     /// What is counted about spans; shown from now on.
     pub fn traces(&self) -> TraceMetrics {
         self.traces.counters()
+    }
+
+    /// What is counted about audit records as OTLP logs; shown from now on.
+    pub fn logs(&self) -> LogMetrics {
+        self.logs.counters()
     }
 
     /// What is counted about one route's exchanges.

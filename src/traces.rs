@@ -18,21 +18,19 @@
 mod collector;
 pub(crate) mod context;
 mod export;
-pub(crate) mod headers;
 mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::{SpanKind, TraceId};
-use opentelemetry::{InstrumentationScope, KeyValue};
-use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SamplingDecision, ShouldSample, SpanData};
-use uuid::Uuid;
 
 use crate::config;
 use crate::metrics::Metrics;
+use crate::otlp;
 use crate::tls::Certificates;
 
 use collector::Collector;
@@ -65,14 +63,13 @@ impl Traces {
         certificates: &Certificates,
         metrics: &Metrics,
     ) -> Result<(Self, Exporting), String> {
-        let collector = Collector::new(config, certificates)?;
-        let scope = InstrumentationScope::builder("tidegate")
-            .with_version(env!("CARGO_PKG_VERSION"))
-            .build();
+        let to = &config.collector;
+        let collector = Collector::new(to, certificates)?;
+        let resource = otlp::resource(&to.service_name);
         let traces = Self(Arc::new(Shared {
-            queue: Queue::start(collector, config.timeout, &resource(config), metrics)?,
+            queue: Queue::start(collector, to.timeout, &resource, metrics)?,
             sampler: Sampler::TraceIdRatioBased(config.sample),
-            scope,
+            scope: otlp::scope(),
         }));
         Ok((traces.clone(), Exporting(traces)))
     }
@@ -96,17 +93,6 @@ impl Traces {
     fn scope(&self) -> InstrumentationScope {
         self.0.scope.clone()
     }
-}
-
-/// Who tells: this service, this program, this process.
-fn resource(config: &config::Traces) -> Resource {
-    Resource::builder_empty()
-        .with_attributes([
-            KeyValue::new("service.name", config.service_name.clone()),
-            KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
-            KeyValue::new("service.instance.id", Uuid::now_v7().to_string()),
-        ])
-        .build()
 }
 
 impl Drop for Exporting {

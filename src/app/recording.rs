@@ -6,6 +6,7 @@ use super::StartError;
 use crate::audit::{Audit, Writer};
 use crate::config::Config;
 use crate::events::{self, Events};
+use crate::logs::{Logs, Shipping};
 use crate::metrics::Metrics;
 use crate::recorder::Recorder;
 use crate::tls::Certificates;
@@ -14,10 +15,20 @@ use crate::webhooks::{Deliveries, Webhooks};
 
 /// Dropped, it hands over what is waiting, each within a bound; audit lines last.
 pub(super) struct Recording {
+    shipping: Option<Shipping>,
     _exporting: Option<Exporting>,
     _deliveries: Option<Deliveries>,
     _storing: Option<events::Writer>,
     _writer: Writer,
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        // The collector of logs takes what is left while the others are waited for.
+        if let Some(shipping) = &self.shipping {
+            shipping.tell_end();
+        }
+    }
 }
 
 /// Starts everything that is configured.
@@ -30,8 +41,11 @@ pub(super) fn start(
     let events = config.events.as_ref();
     let events = events.map(|events| Events::start(events, &config.audit, metrics.events.clone()));
     let events = events.transpose().map_err(StartError::Events)?;
-    let (audit, writer) =
-        Audit::start(&config.audit.output, config.audit.mode).map_err(StartError::Audit)?;
+    let logs = config.logs.as_ref();
+    let logs = logs.map(|logs| Logs::start(logs, certificates, metrics));
+    let (logs, shipping) = logs.transpose().map_err(StartError::Logs)?.unzip();
+    let (audit, writer) = Audit::start_with(&config.audit.output, config.audit.mode, logs)
+        .map_err(StartError::Audit)?;
     let traces = config.traces.as_ref();
     let traces = traces.map(|traces| Traces::start(traces, certificates, metrics));
     let traces = traces.transpose().map_err(StartError::Traces)?;
@@ -47,6 +61,7 @@ pub(super) fn start(
     recorder.traces = traces;
     recorder.webhooks = webhooks;
     let recording = Recording {
+        shipping,
         _exporting: exporting,
         _deliveries: deliveries,
         _storing: storing,

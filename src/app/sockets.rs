@@ -44,13 +44,13 @@ fn reserve(config: &Config) -> usize {
         0 => 0,
         webhooks => OF_RUNTIME + webhooks * OF_SERVER,
     };
-    let traces = config.traces.as_ref();
-    let traces = traces.map_or(0, |_| OF_RUNTIME + OF_SERVER);
+    let collectors = usize::from(config.traces.is_some()) + usize::from(config.logs.is_some());
+    let collectors = collectors * (OF_RUNTIME + OF_SERVER);
     let keys_and_domains = 2 * config.providers().len() * OF_SERVER;
     let workers = config.listen.workers.saturating_mul(OF_WORKER);
     RESERVE
         .saturating_add(workers)
-        .saturating_add(store + file + told + traces + keys_and_domains)
+        .saturating_add(store + file + told + collectors + keys_and_domains)
 }
 
 /// How many connections there may be, so that file descriptors never run out.
@@ -190,6 +190,7 @@ mod tests {
         for more in [
             "[events]\nfile = \"events.sqlite\"",
             "[traces]\nendpoint = \"http://127.0.0.1:4318/v1/traces\"",
+            "[audit.otlp]\nendpoint = \"http://127.0.0.1:4318/v1/logs\"",
         ] {
             assert!(reserve(&with(more)) > least, "{more}");
         }

@@ -2,10 +2,11 @@
 //!
 //! Invariant: every text in it that comes from outside is bounded.
 
+use std::fmt::Display;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use opentelemetry::trace::TraceId;
+use opentelemetry::trace::{SpanId, TraceId};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
@@ -40,7 +41,9 @@ pub(super) struct Line<'e> {
     app_id: Option<&'e str>,
     user_object_id: Option<&'e str>,
     correlation_id: Option<&'e str>,
-    trace_id: Option<Hex>,
+    trace_id: Option<Hex<TraceId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    span_id: Option<Hex<SpanId>>,
     early: bool,
     forwarded: bool,
     status: Option<u16>,
@@ -84,6 +87,11 @@ impl<'e> Line<'e> {
             user_object_id: token.and_then(|token| identifier(token.user_object_id.as_deref())),
             correlation_id: exchange.correlation_id.as_deref(),
             trace_id: exchange.trace_id.map(Hex),
+            span_id: exchange
+                .trace
+                .as_ref()
+                .and_then(|trace| trace.span_id())
+                .map(Hex),
             early: exchange.early,
             forwarded: exchange.forwarded,
             status: exchange.status,
@@ -93,10 +101,10 @@ impl<'e> Line<'e> {
     }
 }
 
-/// A trace id, 32 hex digits.
-struct Hex(TraceId);
+/// An id of a trace or of a span, in hex digits.
+struct Hex<I>(I);
 
-impl Serialize for Hex {
+impl<I: Display> Serialize for Hex<I> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }

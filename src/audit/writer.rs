@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::output::Output;
 use crate::config::{AuditMode, AuditOutput};
+use crate::logs::Logs;
 
 /// How long lines gather before they are written.
 const GATHER: Duration = Duration::from_millis(20);
@@ -50,6 +51,8 @@ struct Queue {
     dropped: AtomicU64,
     /// Whether the last lines could not be written.
     failing: AtomicBool,
+    /// Who is offered every line as well.
+    logs: Option<Logs>,
 }
 
 #[derive(Default)]
@@ -74,9 +77,22 @@ impl Audit {
     /// # Errors
     /// The file cannot be opened for appending.
     pub fn start(output: &AuditOutput, mode: AuditMode) -> io::Result<(Self, Writer)> {
+        Self::start_with(output, mode, None)
+    }
+
+    /// The same; every line is offered to `logs` as well.
+    ///
+    /// # Errors
+    /// The file cannot be opened for appending.
+    pub fn start_with(
+        output: &AuditOutput,
+        mode: AuditMode,
+        logs: Option<Logs>,
+    ) -> io::Result<(Self, Writer)> {
         let sink = Output::open(output)?;
         let queue = Arc::new(Queue {
             mode,
+            logs,
             ..Queue::default()
         });
         let theirs = Arc::clone(&queue);
@@ -110,6 +126,7 @@ impl Audit {
         if waiting.lines.len() >= most {
             drop(waiting);
             self.queue.dropped.fetch_add(1, Ordering::Relaxed);
+            self.offer(line);
             return;
         }
         let (first, length) = (waiting.lines.is_empty(), waiting.lines.len());
@@ -119,9 +136,22 @@ impl Audit {
             return;
         }
         waiting.lines.push(b'\n');
+        if let Some(logs) = &self.queue.logs {
+            logs.offer(waiting.lines.get(length..).unwrap_or_default());
+        }
         drop(waiting);
         if first {
             self.queue.filled.notify_one();
+        }
+    }
+
+    /// Offers a line that is not written here to those who may still take it.
+    fn offer(&self, line: &impl Serialize) {
+        if let Some(logs) = &self.queue.logs
+            && let Ok(mut line) = serde_json::to_vec(line)
+        {
+            line.push(b'\n');
+            logs.offer(&line);
         }
     }
 
@@ -318,39 +348,4 @@ impl Drop for Writer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_begun_of_a_line_is_kept_until_it_is_whole() {
-        let mut started = Vec::new();
-        let steps: [(&str, &str); 5] = [
-            ("a\nbc", "bc"),
-            ("", "bc"),
-            ("d", "bcd"),
-            ("\n", ""),
-            ("e\n", ""),
-        ];
-        for (written, kept) in steps {
-            begin(&mut started, written.bytes());
-            assert_eq!(started, kept.as_bytes(), "{written:?}");
-        }
-    }
-
-    #[test]
-    fn there_is_room_while_the_output_takes_lines() {
-        let audit = Audit {
-            queue: Arc::new(Queue::default()),
-        };
-        assert!(audit.has_room());
-        audit.queue.lock().lines = vec![b' '; ROOM - 1];
-        assert!(audit.has_room());
-        // What is written is written whole, so the largest record has its place.
-        audit.write(&"x".repeat(8 * 1024 * 1024));
-        assert!(!audit.has_room());
-        assert_eq!(audit.dropped(), 0);
-        audit.queue.lock().lines.clear();
-        audit.queue.failing.store(true, Ordering::Release);
-        assert!(!audit.has_room());
-    }
-}
+mod tests;

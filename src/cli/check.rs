@@ -128,10 +128,13 @@ fn tls_problems(file: &Path, config: &Config) -> Vec<Problem> {
         let key = format!("services.{}", service.name);
         endpoint(key, &service.endpoint)
     });
-    let traces = config
-        .traces
-        .iter()
-        .filter_map(|traces| endpoint("traces".to_owned(), &traces.endpoint));
+    let logs = config.logs.iter();
+    let logs = logs.map(|logs| ("audit.otlp", &logs.collector));
+    let traces = config.traces.iter();
+    let traces = traces.map(|traces| ("traces", &traces.collector));
+    let collectors = logs
+        .chain(traces)
+        .filter_map(|(key, collector)| endpoint(key.to_owned(), &collector.endpoint));
     let webhooks = config.webhooks.iter().filter_map(|webhook| {
         endpoint(format!("webhooks[{}]", webhook.name), &webhook.url.endpoint)
     });
@@ -147,7 +150,7 @@ fn tls_problems(file: &Path, config: &Config) -> Vec<Problem> {
         .chain(etcd)
         .chain(providers)
         .chain(services)
-        .chain(traces)
+        .chain(collectors)
         .chain(webhooks)
         .collect()
 }

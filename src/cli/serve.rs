@@ -20,6 +20,7 @@ pub(super) fn run(args: &ConfigArgs) -> Exit {
         Err(
             error @ (StartError::AdminTls(_)
             | StartError::Events(_)
+            | StartError::Logs(_)
             | StartError::Provider { .. }
             | StartError::Service { .. }
             | StartError::Tls(_)

@@ -4,12 +4,14 @@
 //! by a default so that what depends on it is still looked at, and no [`Config`] comes of it.
 
 mod admin;
+mod collector;
 mod etcd;
 mod events;
 mod file;
 mod header;
 mod limits;
 mod listen;
+mod logs;
 mod network;
 mod providers;
 mod routes;
@@ -119,7 +121,9 @@ fn config(root: &Section<'_>) -> Config {
     let admin_section = admin::open(root);
     let mut admin = admin::listener(&admin_section, listen.address);
     let policies = policies(&root.section("policies", &["directory", "etcd", "absent"]));
-    let audit = audit(&root.section("audit", &["output", "mode"]));
+    let audit_section = root.section("audit", &["output", "mode", "otlp"]);
+    let audit = audit(&audit_section);
+    let logs = logs::read(&audit_section);
     let events = events::read(root, &audit);
     let log = log(&root.section("log", &["format", "level"]));
     let limits = limits::read(&root.section("limits", limits::KEYS));
@@ -137,6 +141,7 @@ fn config(root: &Section<'_>) -> Config {
         admin,
         policies,
         audit,
+        logs,
         events,
         traces,
         webhooks,

@@ -130,12 +130,15 @@ pub fn warnings(config: &Config) -> Vec<Warning> {
             warn(format!("routes[{}].sign_in", route.name), text);
         }
     }
-    if let Some(traces) = &config.traces
-        && is_plaintext(&traces.endpoint)
-        && !is_here(&traces.endpoint)
-    {
-        let text = "who connects where travels unencrypted between this gateway and the collector";
-        warn("traces.insecure_plaintext".into(), text);
+    let traces = config.traces.as_ref().map(|traces| &traces.collector);
+    let logs = config.logs.as_ref().map(|logs| &logs.collector);
+    for (section, collector) in [("audit.otlp", logs), ("traces", traces)] {
+        let endpoint = collector.map(|collector| &collector.endpoint);
+        if endpoint.is_some_and(|endpoint| is_plaintext(endpoint) && !is_here(endpoint)) {
+            let text =
+                "who connects where travels unencrypted between this gateway and the collector";
+            warn(format!("{section}.insecure_plaintext"), text);
+        }
     }
     for webhook in &config.webhooks {
         let endpoint = &webhook.url.endpoint;

@@ -7,11 +7,11 @@
 //!   can end an exchange (each of the rule's with each decision), and two histograms;
 //! - for each provider: its keys and their age, the results of fetching and verifying;
 //! - for each webhook: messages sent, failed, dropped, waiting, and whether it stopped;
-//! - for each listener, and for each provider, service, webhook and the collector of traces: when
-//!   its certificate expires, changes of its files, and those that cannot be used;
+//! - for each listener, and for each provider, service, webhook and collector: when its certificate
+//!   expires, changes of its files, and those that cannot be used;
 //! - once: reasons of requests that reached no exchange, connections, limits, policies and where
-//!   they come from, requests to the policies API, the audit queue, the store of events, spans, the
-//!   build.
+//!   they come from, requests to the policies API, the audit queue, the store of events, spans, log
+//!   records, the build.
 //!
 //! The lists are counted by the compiler, so a new reason is in the bound. The bound is far above
 //! what is met: most reasons go with one decision and one token kind.
@@ -19,7 +19,8 @@
 use strum::EnumCount;
 
 use super::{
-    EventMetrics, audit_queue, certificates, exchanges, fleet, keys, policies, traces, webhooks,
+    EventMetrics, audit_queue, certificates, exchanges, fleet, keys, logs, policies, traces,
+    webhooks,
 };
 use crate::config::{Config, RouteKind};
 use crate::core::creator::CreatorError;
@@ -72,4 +73,5 @@ pub fn bound(config: &Config) -> usize {
         + audit_queue::Gauges::SERIES
         + EventMetrics::SERIES
         + traces::Families::SERIES
+        + logs::Families::SERIES
 }

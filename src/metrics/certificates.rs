@@ -21,7 +21,7 @@ struct OfUpstream {
     upstream: String,
 }
 
-/// Series of one listener, provider, service, webhook or collector of traces.
+/// Series of one listener, provider, service, webhook or collector.
 const OF_ONE: usize = 4;
 
 /// Of all listeners, and of all that the gateway calls.
@@ -136,12 +136,13 @@ impl Families {
         let called = config.providers().len()
             + services.len()
             + config.webhooks.len()
-            + usize::from(config.traces.is_some());
+            + usize::from(config.traces.is_some())
+            + usize::from(config.logs.is_some());
         (2 + called) * OF_ONE
     }
 }
 
-/// Of one listener, or of one upstream: a provider, a service, a webhook, the collector of traces.
+/// Of one listener, or of one upstream: a provider, a service, a webhook, a collector.
 pub struct CertificateMetrics {
     /// Changes that could not be used.
     pub failures: Counter,

@@ -1,38 +1,27 @@
-//! The collector, as spans reach it: OTLP over HTTP, by the stack that everything else uses.
+//! The collector, as the exporter of spans knows it.
 //!
-//! Invariant: a request holds spans and the configured headers, nothing from the environment, and
-//! goes to the configured address alone: redirects are not followed. Headers are never printed.
+//! Invariant: of the exporter's requests only the body leaves.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use bytes::Bytes;
+use http::{Request, Response};
 use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 use tokio::runtime::{Builder, Runtime};
 
-use super::headers;
-use crate::config::Traces;
-use crate::dial::{Dial, cause};
+use crate::config;
+use crate::otlp;
 use crate::tls::Certificates;
 
-/// More of an answer is not read: it tells how many spans were rejected.
-const ANSWER: usize = 64 * 1024;
-
-const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
-
 /// Sends to the collector.
+#[derive(Debug)]
 pub(super) struct Collector {
-    dial: Dial,
-    url: String,
-    headers: HeaderMap,
-    timeout: Duration,
+    to: otlp::Collector,
     /// Of its own: the thread that sends has none.
     runtime: Runtime,
     last: Mutex<Last>,
@@ -75,14 +64,11 @@ impl Collector {
     ///
     /// # Errors
     /// A sentence about the address, its certificates or the file of headers.
-    pub(super) fn new(config: &Traces, certificates: &Certificates) -> Result<Self, String> {
-        let dial = Dial::to("traces", &config.endpoint, certificates)?;
-        let headers = match &config.headers_file {
-            None => HeaderMap::new(),
-            Some(file) => {
-                headers::read(file).map_err(|error| format!("{}: {error}", file.display()))?
-            }
-        };
+    pub(super) fn new(
+        config: &config::Collector,
+        certificates: &Certificates,
+    ) -> Result<Self, String> {
+        let to = otlp::Collector::new("traces", config, certificates)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("traces")
@@ -90,10 +76,7 @@ impl Collector {
             .build()
             .map_err(|error| error.to_string())?;
         Ok(Self {
-            url: format!("{}{}", dial.base, config.path),
-            dial,
-            headers,
-            timeout: config.timeout,
+            to,
             runtime,
             last: Mutex::default(),
         })
@@ -101,7 +84,7 @@ impl Collector {
 
     /// Where it is.
     pub(super) fn url(&self) -> &str {
-        &self.url
+        self.to.url()
     }
 
     /// What came of the last request.
@@ -113,45 +96,15 @@ impl Collector {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn post(&self, spans: Bytes) -> reqwest::Result<Response<Bytes>> {
-        let request = self
-            .dial
-            .client()
-            .post(&self.url)
-            .headers(self.headers.clone())
-            .header(CONTENT_TYPE, PROTOBUF)
-            .timeout(self.timeout)
-            .body(spans);
-        let mut answer = request.send().await?;
-        let mut response = Response::new(Bytes::new());
-        *response.status_mut() = answer.status();
-        *response.headers_mut() = answer.headers().clone();
-        let mut body = BytesMut::new();
-        while let Some(piece) = answer.chunk().await? {
-            if body.len() + piece.len() > ANSWER {
-                // What it says is nothing we know.
-                return Ok(response);
-            }
-            body.extend_from_slice(&piece);
-        }
-        *response.body_mut() = body.freeze();
-        Ok(response)
-    }
-
     fn send(&self, spans: Bytes) -> Result<Response<Bytes>, HttpError> {
-        let answered = self.runtime.block_on(self.post(spans));
+        let answered = self.runtime.block_on(self.to.post(spans));
         match answered {
             Ok(response) => {
                 let rejected = rejected(response.body());
                 *self.locked() = Last::Answered(response.status().as_u16(), rejected);
                 Ok(response)
             }
-            Err(error) => {
-                let why = if error.is_timeout() {
-                    "took too long".to_owned()
-                } else {
-                    cause(&error)
-                };
+            Err(why) => {
                 *self.locked() = Last::Failed(why.clone());
                 Err(why.into())
             }
@@ -178,11 +131,5 @@ impl HttpClient for Collector {
         Self: 'a,
     {
         Box::pin(async move { self.send(request.into_body()) })
-    }
-}
-
-impl fmt::Debug for Collector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Collector")
     }
 }

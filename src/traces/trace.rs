@@ -67,6 +67,11 @@ impl Trace {
         self.id
     }
 
+    /// The exchange's own span, if anybody is told of it.
+    pub fn span_id(&self) -> Option<SpanId> {
+        self.sampled.then_some(self.span)
+    }
+
     /// The moment a step begins; none if nobody will be told of it.
     pub fn clock(&self) -> Option<Instant> {
         self.sampled.then(Instant::now)

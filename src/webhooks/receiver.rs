@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::signature::Signer;
 use crate::config::Webhook;
-use crate::dial::{self, Dial};
+use crate::dial::{self, Dial, retry_after};
 use crate::secret::Unusable;
 use crate::tls::Certificates;
 
@@ -101,18 +101,6 @@ fn judge(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Result<(),
         })
     } else {
         Err(Failure::Refused(status.as_u16()))
-    }
-}
-
-/// Seconds, or a date.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    match text.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => {
-            let date = httpdate::parse_http_date(text).ok()?;
-            date.duration_since(now).ok()
-        }
     }
 }
 

@@ -12,6 +12,7 @@ mod config_files;
 mod explain;
 mod general;
 mod harness;
+mod logs;
 mod policy;
 mod remote;
 mod report;

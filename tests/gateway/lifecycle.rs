@@ -4,6 +4,7 @@ mod admin;
 mod drain;
 mod limits;
 mod outputs;
+mod start;
 
 use crate::harness::{BareProvider, Setup};
 

@@ -24,7 +24,7 @@ use crate::harness::{CONTOSO, FABRIKAM, NORTHWIND, Policy, Setup, World};
 use crate::python::tell;
 
 /// A gateway with everything that has metrics: both kinds of routes, verified tokens, a store of
-/// events, a webhook, traces, certificates. Whom it tells is not there.
+/// events, a webhook, collectors, certificates. Whom it tells is not there.
 fn everything(secret: &std::path::Path) -> Setup {
     std::fs::write(secret, "0123456789abcdef0123456789abcdef").unwrap();
     let webhook: toml::Table = format!(
@@ -37,6 +37,9 @@ fn everything(secret: &std::path::Path) -> Setup {
     Setup::connections()
         .policy(Policy::on(CONTOSO))
         .set("events.file", "events.sqlite")
+        .set("audit.output", "stdout")
+        .set("audit.otlp.endpoint", "https://127.0.0.1:9/v1/logs")
+        .set("audit.otlp.ca", "ca.pem")
         .set("traces.endpoint", "https://127.0.0.1:9/v1/traces")
         .set("traces.ca", "ca.pem")
         .set("providers.entra.client_certificate", "gateway.pem")

@@ -117,7 +117,7 @@ impl Summary {
                     Isolation::On => "on",
                 },
             },
-            audit: Audit::of(&config.audit),
+            audit: Audit::of(&config.audit, config.logs.as_ref()),
             events: config.events.as_ref().map(Events::of),
             traces: config.traces.as_ref().map(Traces::of),
             routes: config.routes.iter().map(|route| Row::of(route)).collect(),

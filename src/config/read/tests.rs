@@ -2,6 +2,7 @@
 
 mod admin;
 mod connection;
+mod logs;
 mod problems;
 mod traces;
 mod webhooks;

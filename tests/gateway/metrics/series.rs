@@ -152,9 +152,14 @@ async fn every_upstream_has_certificates_of_its_own() {
         names.collect::<BTreeSet<_>>().into_iter().collect()
     };
     let service = format!("services.{SERVICE}");
-    let mut all = ["providers.azure-devops", "providers.entra", "traces"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut all = [
+        "audit.otlp",
+        "providers.azure-devops",
+        "providers.entra",
+        "traces",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     all.extend([service, "webhooks.soc".to_owned()]);
     all.sort_unstable();
     for metric in ["problems", "reload_failures_total", "reloads_total"] {

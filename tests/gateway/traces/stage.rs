@@ -1,27 +1,31 @@
-//! A collector that takes OTLP over HTTP, and the spans in what it was sent.
+//! A collector of traces, and the spans in what it was sent.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::ops::Deref;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::KeyValue;
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::{Span, status::StatusCode};
 use prost::Message;
-use serde_json::{Value, json};
-use tidegate_mock::tls::{Ca, install_crypto_provider};
-use tidegate_mock::{MockService, Options, Reply, Request};
+use serde_json::Value;
+use tidegate_mock::Request;
 
 use crate::harness::{Policy, Setup, until};
+pub(super) use crate::otlp::metric;
+use crate::otlp::{self, attributes, hex};
 
 /// Where it takes spans.
 const PATH: &str = "/v1/traces";
 
 /// A collector in the process of the test.
-pub(super) struct Collector {
-    server: MockService,
-    pub(super) ca: Arc<Ca>,
+pub(super) struct Collector(otlp::Collector);
+
+impl Deref for Collector {
+    type Target = otlp::Collector;
+
+    fn deref(&self) -> &otlp::Collector {
+        &self.0
+    }
 }
 
 /// A span as tests look at it.
@@ -43,33 +47,12 @@ pub(super) struct Seen {
 impl Collector {
     /// Over plain HTTP.
     pub(super) async fn plain() -> Self {
-        Self::start(Options::connection_service().plain()).await
+        Self(otlp::Collector::plain(PATH).await)
     }
 
     /// Over HTTPS, with a certificate of an authority of its own.
     pub(super) async fn tls() -> Self {
-        Self::start(Options::connection_service()).await
-    }
-
-    async fn start(options: Options) -> Self {
-        install_crypto_provider();
-        let ca = Arc::new(Ca::new().unwrap());
-        let server = MockService::start(options.ca(Arc::clone(&ca))).await;
-        let collector = Self {
-            server: server.unwrap(),
-            ca,
-        };
-        collector.answers(Reply::new(200, ""));
-        collector
-    }
-
-    /// Answers like this from now on.
-    pub(super) fn answers(&self, reply: Reply) {
-        self.server.script(PATH, reply);
-    }
-
-    pub(super) fn url(&self) -> String {
-        format!("{}{PATH}", self.server.url())
+        Self(otlp::Collector::tls(PATH).await)
     }
 
     /// A gateway that tells this collector of everything.
@@ -78,29 +61,10 @@ impl Collector {
         policies.into_iter().fold(setup, Setup::policy)
     }
 
-    pub(super) fn requests(&self) -> Vec<Request> {
-        self.server.requests().all()
-    }
-
-    /// Every byte that it was sent, headers left out.
-    pub(super) fn bytes(&self) -> Vec<u8> {
-        let requests = self.requests();
-        requests
-            .iter()
-            .flat_map(|request| request.body.to_vec())
-            .collect()
-    }
-
     /// The spans so far.
     pub(super) fn spans(&self) -> Vec<Seen> {
         let mut spans = Vec::new();
         for request in self.requests() {
-            assert_eq!(request.method, "POST");
-            assert_eq!(request.target(), PATH);
-            assert_eq!(
-                request.header("content-type"),
-                Some("application/x-protobuf")
-            );
             let export = ExportTraceServiceRequest::decode(request.body).unwrap();
             for scope in export
                 .resource_spans
@@ -177,47 +141,4 @@ pub(super) fn traceparent(request: &Request) -> (String, String, String) {
     };
     assert_eq!(version, "00");
     (trace.to_owned(), parent.to_owned(), flags.to_owned())
-}
-
-fn attributes(attributes: Vec<KeyValue>) -> BTreeMap<String, Value> {
-    let count = attributes.len();
-    let attributes: BTreeMap<String, Value> = attributes
-        .into_iter()
-        .map(|attribute| {
-            (
-                attribute.key,
-                plain(attribute.value.unwrap().value.unwrap()),
-            )
-        })
-        .collect();
-    assert_eq!(attributes.len(), count, "one stands twice: {attributes:?}");
-    attributes
-}
-
-fn plain(value: Any) -> Value {
-    match value {
-        Any::StringValue(text) => json!(text),
-        Any::BoolValue(is) => json!(is),
-        Any::IntValue(number) => json!(number),
-        Any::ArrayValue(values) => {
-            let values = values.values.into_iter();
-            values.map(|value| plain(value.value.unwrap())).collect()
-        }
-        other @ (Any::BytesValue(_)
-        | Any::DoubleValue(_)
-        | Any::KvlistValue(_)
-        | Any::StringValueStrindex(_)) => {
-            panic!("{other:?}")
-        }
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A metric as it stands; 0 where there is none.
-pub(super) fn metric(metrics: &str, name: &str) -> u64 {
-    let line = metrics.lines().find_map(|line| line.strip_prefix(name));
-    line.map_or(0, |value| value.trim().parse().unwrap())
 }

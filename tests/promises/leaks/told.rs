@@ -1,5 +1,5 @@
 //! Everybody who is told of exchanges besides the audit and the log: the store of events, receivers
-//! of webhooks, a collector of traces, readers of reports (program and API) and of `tail`.
+//! of webhooks, a collector of traces and of logs, readers of reports (program and API) and of `tail`.
 //!
 //! What they are configured with (a signing secret, a receiver's path, a collector's key, the operator's
 //! token) is a secret as well. An account is named to nobody who has no part in it: never in a report,
@@ -60,6 +60,7 @@ impl Told {
         file("operator", hidden[3].clone());
         let collector = server().await;
         collector.script("/v1/traces", Reply::new(200, ""));
+        collector.script("/v1/logs", Reply::new(200, ""));
         Self {
             receiver: server().await,
             collector,
@@ -94,6 +95,11 @@ impl Told {
                 format!("{}/v1/traces", self.collector.url()),
             )
             .set("traces.headers_file", path("headers"))
+            .set(
+                "audit.otlp.endpoint",
+                format!("{}/v1/logs", self.collector.url()),
+            )
+            .set("audit.otlp.headers_file", path("headers"))
             .set("webhooks", webhooks.map(toml::Value::from).to_vec())
             .set("admin.policies.operator_token_file", path("operator"))
     }
@@ -174,6 +180,9 @@ impl Told {
         };
         let spans = bodies(&self.collector, "/v1/traces").concat();
         looked.anonymous("spans", &spans, secrets);
+        // As the audit, they name accounts.
+        let logs = bodies(&self.collector, "/v1/logs").concat();
+        looked.at("logs", &logs, secrets);
         let operator = bodies(&self.receiver, "/operator").concat();
         looked.at("the operator's webhook", &operator, secrets);
         // Who is looked for is found where it has a place.

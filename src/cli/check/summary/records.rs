@@ -14,6 +14,17 @@ pub(super) struct Audit {
     /// A file; none: standard output.
     file: Option<PathBuf>,
     mode: &'static str,
+    /// Where they go as OTLP logs as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    otlp: Option<Logs>,
+}
+
+/// Audit records as OTLP logs.
+#[derive(Serialize)]
+struct Logs {
+    endpoint: String,
+    service_name: String,
+    retry_for_seconds: u64,
 }
 
 /// The store of decision events.
@@ -25,7 +36,7 @@ pub(super) struct Events {
 }
 
 impl Audit {
-    pub(super) fn of(audit: &config::Audit) -> Self {
+    pub(super) fn of(audit: &config::Audit, logs: Option<&config::Logs>) -> Self {
         Self {
             file: match &audit.output {
                 AuditOutput::File(file) => Some(file.clone()),
@@ -35,6 +46,11 @@ impl Audit {
                 AuditMode::BestEffort => "best-effort",
                 AuditMode::Required => "required",
             },
+            otlp: logs.map(|logs| Logs {
+                endpoint: logs.collector.url(),
+                service_name: logs.collector.service_name.clone(),
+                retry_for_seconds: logs.retry_for.as_secs(),
+            }),
         }
     }
 }
@@ -52,9 +68,20 @@ impl Events {
 impl fmt::Display for Audit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.file {
-            Some(file) => write!(f, "audit records: to {}, {}", file.display(), self.mode),
-            None => write!(f, "audit records: to standard output, {}", self.mode),
+            Some(file) => write!(f, "audit records: to {}, {}", file.display(), self.mode)?,
+            None => write!(f, "audit records: to standard output, {}", self.mode)?,
         }
+        match &self.otlp {
+            Some(otlp) => write!(f, "{otlp}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Logs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (endpoint, name) = (&self.endpoint, &self.service_name);
+        write!(f, "; as OTLP logs to {endpoint} as {name}, best-effort")
     }
 }
 

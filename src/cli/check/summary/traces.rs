@@ -16,11 +16,10 @@ pub(super) struct Traces {
 
 impl Traces {
     pub(super) fn of(traces: &config::Traces) -> Self {
-        let authority = traces.endpoint.authority.to_string();
         Self {
-            endpoint: format!("{}{}", authority.trim_end_matches('/'), traces.path),
+            endpoint: traces.collector.url(),
             sample: traces.sample,
-            service_name: traces.service_name.clone(),
+            service_name: traces.collector.service_name.clone(),
         }
     }
 }

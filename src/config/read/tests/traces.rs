@@ -26,12 +26,13 @@ fn what_is_not_said_of_traces_has_its_default() {
     );
     assert!(!warned(&config));
     let traces = config.traces.unwrap();
-    assert_eq!(traces.endpoint.authority, "https://collector.internal:4318");
-    assert_eq!((traces.endpoint.connect, traces.endpoint.ca), (None, None));
-    assert_eq!(traces.path, "/v1/traces");
-    assert_eq!((traces.headers_file, traces.sample), (None, 1.0));
-    assert_eq!(traces.service_name, "tidegate");
-    assert_eq!(traces.timeout, Duration::from_secs(10));
+    let to = traces.collector;
+    assert_eq!(to.endpoint.authority, "https://collector.internal:4318");
+    assert_eq!((to.endpoint.connect, to.endpoint.ca), (None, None));
+    assert_eq!(to.path, "/v1/traces");
+    assert_eq!((to.headers_file, traces.sample), (None, 1.0));
+    assert_eq!(to.service_name, "tidegate");
+    assert_eq!(to.timeout, Duration::from_secs(10));
 }
 
 #[test]
@@ -47,14 +48,15 @@ fn what_is_said_of_traces_is_read() {
         timeout = "1500ms"
     "#;
     let traces = with(&place, text).traces.unwrap();
-    assert_eq!(traces.path, "/api/default/v1/traces");
-    assert_eq!(traces.endpoint.ca, Some(place.0.path().join("cert.pem")));
-    assert_eq!(traces.headers_file, Some(place.0.path().join("headers")));
+    let to = traces.collector;
+    assert_eq!(to.path, "/api/default/v1/traces");
+    assert_eq!(to.endpoint.ca, Some(place.0.path().join("cert.pem")));
+    assert_eq!(to.headers_file, Some(place.0.path().join("headers")));
     assert_eq!(
-        (traces.sample, &*traces.service_name),
+        (traces.sample, &*to.service_name),
         (0.0, "gateway of Contoso")
     );
-    assert_eq!(traces.timeout, Duration::from_millis(1500));
+    assert_eq!(to.timeout, Duration::from_millis(1500));
     for (written, share) in [("0.0", 0.0), ("1", 1.0), ("1.0", 1.0), ("0.25", 0.25)] {
         let text = format!("endpoint = \"https://c/v1\"\nsample = {written}");
         assert_eq!(with(&place, &text).traces.unwrap().sample, share);
