@@ -72,7 +72,10 @@ Examples:
   tidegate report contoso.com
   tidegate report 11111111-1111-4111-8111-111111111111 --since 90d --format html -o report.html
   tidegate report contoso.com --audit /var/log/tidegate/audit.jsonl --recommend policy.json
-  zcat audit-*.gz | tidegate report contoso.com --audit - --format csv
+  tidegate report contoso.com --audit gateway-*/audit.jsonl* --format csv
+
+Audit records may be compressed with gzip. Each counts once, in however many files it stands: for that
+about 40 bytes of each are remembered.
 
 The report ends with the policy that turns isolation On and keeps what runs today; `tidegate policy
 import TENANT policy.json --dry-run` tells what it changes.

@@ -7,7 +7,6 @@ mod record;
 mod report;
 mod tally;
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -18,7 +17,7 @@ use self::tally::Tally;
 use super::fault::Fault;
 use super::lines::{Line, TOO_LONG};
 use super::output::{note, plural, print};
-use super::source::each_line;
+use super::source::Sources;
 use super::tenants::{Tenants, told};
 use super::{Exit, documents};
 use crate::clock;
@@ -132,10 +131,15 @@ fn simulate(args: &SimulateArgs) -> Result<(String, Exit), Fault> {
         at: args.at,
         mode: args.mode,
     };
-    let mut tally = Tally::default();
-    for path in &args.audit {
-        read(path, &mut tally, &replay)
-            .map_err(|error| Fault::Failed(format!("{}: {error}", path.display())))?;
+    let (mut tally, mut broken) = (Tally::default(), None);
+    Sources::of(&args.audit)?.each_line(|path, number, line| match line {
+        Ok(line) => read(path, number, &line, &mut tally, &replay),
+        Err(error) => {
+            broken.get_or_insert_with(|| format!("{}: {error}", path.display()));
+        }
+    });
+    if let Some(broken) = broken {
+        return Err(Fault::Failed(broken));
     }
     if tally.is_no_audit() {
         let first = tally.unreadable.first().cloned().unwrap_or_default();
@@ -211,9 +215,9 @@ impl Replay {
     }
 }
 
-/// Reads one file of records to its end.
-fn read(path: &Path, tally: &mut Tally, replay: &Replay) -> io::Result<()> {
-    each_line(path, |number, line| match line {
+/// Takes one line of a file.
+fn read(path: &Path, number: u64, line: &Line<'_>, tally: &mut Tally, replay: &Replay) {
+    match line {
         Line::Whole(text) => match record::read(text) {
             Ok(reading) => take(reading, tally, replay),
             Err(error) => tally.unreadable(path, number, &error),
@@ -224,7 +228,7 @@ fn read(path: &Path, tally: &mut Tally, replay: &Replay) -> io::Result<()> {
             Err(_) => tally.torn(path, number),
         },
         Line::TooLong => tally.unreadable(path, number, TOO_LONG),
-    })
+    }
 }
 
 fn take(reading: Reading<'_>, tally: &mut Tally, replay: &Replay) {

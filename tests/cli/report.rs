@@ -1,5 +1,7 @@
 //! `report`: who connects where, in every form, and the policy that it recommends.
 
+mod files;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;

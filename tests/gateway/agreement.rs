@@ -5,6 +5,7 @@
 
 mod count;
 mod drive;
+mod queries;
 mod read;
 
 use std::path::Path;

@@ -52,7 +52,7 @@ pub(crate) async fn python(word: &str, packages: &str) -> Option<PathBuf> {
         return Some(python);
     }
     let problem = format!(
-        "{} cannot import {packages}; install tests/{{python,openapi}}/requirements.txt and name the interpreter in {PYTHON}",
+        "{} cannot import {packages}; install tests/{{python,openapi,queries}}/requirements.txt and name the interpreter in {PYTHON}",
         python.display()
     );
     let required =

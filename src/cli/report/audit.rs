@@ -4,12 +4,13 @@
 //! counted, told as unreadable, or is no exchange's.
 
 use std::collections::HashSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::cli::fault::Fault;
 use crate::cli::lines::{Line, TOO_LONG};
 use crate::cli::output::{note, plural};
-use crate::cli::source::each_line;
+use crate::cli::source::Sources;
 use crate::problem::visible;
 use crate::report::{Gather, Observed, Reading, read};
 
@@ -26,24 +27,29 @@ struct Lines {
     events: u64,
     unreadable: u64,
     torn: u64,
+    /// Files that could not be read to their ends.
+    broken: u64,
     named: Vec<String>,
 }
 
 /// Counts the exchanges of these files. What could not be read is told as a sentence.
 pub(super) fn gather(files: &[PathBuf], report: &mut Gather) -> Result<Option<String>, Fault> {
     let mut lines = Lines::default();
-    for file in files {
-        each_line(file, |number, line| lines.take(report, file, number, &line))
-            .map_err(|error| Fault::Failed(format!("{}: {error}", file.display())))?;
-    }
+    Sources::of(files)?.each_line(|file, number, line| match line {
+        Ok(line) => lines.take(report, file, number, &line),
+        Err(error) => lines.broken(file, number, &error),
+    });
     lines.named.iter().for_each(|line| note(line));
-    if lines.exchanges + lines.events == 0 && lines.unreadable > 0 {
-        return Err(Fault::Wrong("no line is an audit record".to_owned()));
+    if lines.exchanges + lines.events == 0 {
+        if lines.broken > 0 {
+            return Err(Fault::Failed("no file can be read".to_owned()));
+        }
+        if lines.unreadable > 0 {
+            return Err(Fault::Wrong("no line is an audit record".to_owned()));
+        }
     }
     lines.warn(report);
-    let unread = plural(lines.unreadable, "line");
-    Ok((lines.unreadable > 0)
-        .then(|| format!("{unread} cannot be read; the report is of the others")))
+    Ok(lines.unread())
 }
 
 impl Lines {
@@ -96,11 +102,26 @@ impl Lines {
         self.name(file, number, error);
     }
 
+    fn broken(&mut self, file: &Path, number: u64, error: &io::Error) {
+        self.broken += 1;
+        // Named however many lines were: each stands for any number of records.
+        let error = format!("it cannot be read from here on: {error}");
+        self.named.push(named(file, number, &error));
+    }
+
+    /// What could not be read, other than a line that a writer had not ended.
+    fn unread(&self) -> Option<String> {
+        let lines = (self.unreadable > 0).then(|| plural(self.unreadable, "line"));
+        let files =
+            (self.broken > 0).then(|| format!("the rest of {}", plural(self.broken, "file")));
+        let unread: Vec<_> = lines.into_iter().chain(files).collect();
+        let unread = (!unread.is_empty()).then(|| unread.join(" and "));
+        unread.map(|unread| format!("{unread} cannot be read; the report is of the others"))
+    }
+
     fn name(&mut self, file: &Path, number: u64, error: &str) {
         if self.named.len() < MOST_NAMED {
-            let file = visible(&file.to_string_lossy());
-            self.named
-                .push(format!("{file}:{number}: {}", visible(error)));
+            self.named.push(named(file, number, error));
         }
     }
 
@@ -110,6 +131,12 @@ impl Lines {
             report.warn(format!(
                 "Cannot be read, and missing here: {}.",
                 plural(lost, "line")
+            ));
+        }
+        if self.broken > 0 {
+            report.warn(format!(
+                "Cannot be read to their ends, and what follows is missing here: {}.",
+                plural(self.broken, "file")
             ));
         }
         if self.outside > 0 {
@@ -125,4 +152,9 @@ impl Lines {
             ));
         }
     }
+}
+
+fn named(file: &Path, number: u64, error: &str) -> String {
+    let file = visible(&file.to_string_lossy());
+    format!("{file}:{number}: {}", visible(error))
 }
