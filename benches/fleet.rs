@@ -4,12 +4,13 @@
 //! cargo build --release
 //! cargo bench --bench fleet -- policies [NUMBER [MEMBERS [PROGRAM]]]     500000 1 target/release/tidegate
 //! cargo bench --bench fleet -- watchers [NUMBER [MEMBERS [plain|tls]]]   3000 3 plain
+//! cargo bench --bench fleet -- leases [NUMBER [MEMBERS [plain|tls]]]     10000 3 plain
 //! cargo bench --bench fleet -- simulate [MICROSECONDS [MIB]]             1000 100
 //! ```
 //!
-//! The first two start a real etcd (Debian: etcd-server) on free ports. `simulate` starts nothing: it
+//! The first three start a real etcd (Debian: etcd-server) on free ports. `simulate` starts nothing: it
 //! is told how long a member works for one reconnection, and how many MiB of snapshot a member gives
-//! away in a second; the other two measure that. A plain program: each part is done once, and too
+//! away in a second; `policies` and `watchers` measure that. A plain program: each part is done once, and too
 //! long for more. `bench/fleet.md` has what came of it.
 
 #![allow(
@@ -25,6 +26,8 @@
 
 #[path = "fleet/cluster.rs"]
 mod cluster;
+#[path = "fleet/leases.rs"]
+mod leases;
 #[path = "fleet/policies.rs"]
 mod policies;
 #[path = "fleet/simulation.rs"]
@@ -63,8 +66,12 @@ fn main() {
             let is_tls = word(3) == Some("tls");
             runtime.block_on(watchers::run(size(1, 3_000), size(2, 3), is_tls));
         }
+        Some("leases") => {
+            let is_tls = word(3) == Some("tls");
+            runtime.block_on(leases::run(size(1, 10_000), size(2, 3), is_tls));
+        }
         Some("simulate") => simulate(number(1, 1_000), number(2, 100)),
-        _ => println!("policies, watchers or simulate? See benches/fleet.rs"),
+        _ => println!("policies, watchers, leases or simulate? See benches/fleet.rs"),
     }
 }
 

@@ -64,27 +64,42 @@ fn system() -> UnixSeconds {
 }
 
 /// What runs on since the start, whatever anybody sets.
-struct Running {
+#[derive(Debug)]
+pub(crate) struct Running {
     /// When the machine had run that long, sleep included; `None` where no clock tells.
     start: Option<Duration>,
     awake: Instant,
 }
 
 impl Running {
-    fn start() -> Self {
+    /// Begins now.
+    pub(crate) fn start() -> Self {
         Self {
             start: since_boot(),
             awake: Instant::now(),
         }
     }
 
-    /// Whole seconds since the start.
-    fn seconds(&self) -> UnixSeconds {
+    /// Since the start.
+    pub(crate) fn elapsed(&self) -> Duration {
         let with_sleep = self
             .start
             .and_then(|start| Some(since_boot()?.saturating_sub(start)));
-        let since = with_sleep.unwrap_or_else(|| self.awake.elapsed());
-        UnixSeconds::try_from(since.as_secs()).unwrap_or(UnixSeconds::MAX)
+        with_sleep.unwrap_or_else(|| self.awake.elapsed())
+    }
+
+    /// Whole seconds since the start.
+    fn seconds(&self) -> UnixSeconds {
+        UnixSeconds::try_from(self.elapsed().as_secs()).unwrap_or(UnixSeconds::MAX)
+    }
+
+    /// As if the machine had slept that long; false where no clock would tell.
+    #[cfg(test)]
+    pub(crate) fn sleep(&mut self, time: Duration) -> bool {
+        // A machine that started a moment ago cannot have slept before that.
+        let earlier = self.start.and_then(|start| start.checked_sub(time));
+        self.start = earlier.or(self.start);
+        earlier.is_some()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a gateway that never saw the store decides nothing (503); one that loses it keeps
 //! enforcing what it knows, unless the operator set an age beyond which it may not. Older revisions
-//! than what was applied are never applied, over restarts as well.
+//! than what was applied are never applied, over restarts as well, unless an operator says so.
 //!
 //! | file | what |
 //! |---|---|
@@ -12,18 +12,21 @@
 //! | `ledger.rs` | what is in force, and what has faults |
 //! | `beat.rs` | the heartbeat, by which silence is told from peace |
 //! | `store.rs` | what is kept for the next start |
+//! | `accept.rs` | an operator's word that another history is to be followed |
 //! | `standing.rs` | what decisions, probes and metrics see of all this |
 //! | `write.rs`, `bulk.rs` | how policies are put there, one or all |
-//! | `presence.rs`, `status.rs` | what each gateway tells of itself, and what that says of the fleet |
+//! | `presence.rs`, `status.rs`, `latest.rs` | what each gateway tells of itself, and what that says of the fleet |
 //!
 //! Everything runs in one thread of its own, with a runtime of its own; the cache is written in a
 //! second one. Without `[policies.etcd]` none of it exists.
 
+pub mod accept;
 mod announce;
 mod beat;
 pub mod bulk;
 pub mod etcd;
 pub mod keys;
+mod latest;
 mod ledger;
 mod pages;
 pub(crate) mod password;
@@ -36,12 +39,13 @@ pub mod write;
 
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rustls::ClientConfig;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
@@ -57,13 +61,16 @@ use beat::Writer;
 use keys::Keys;
 use ledger::Ledger;
 use presence::Presence;
-use source::{Pace, Source};
-use store::{Meta, Restored, Store, StoreError};
+use source::{Pace, Source, Witness};
+use store::{Meta, Origin, Owns, Restored, Store, StoreError};
 use write::Originals;
 
 /// How long a start waits until policies are confirmed. It goes on without: with what was kept, or
 /// not ready.
 const FIRST_LOOK: Duration = Duration::from_secs(3);
+
+/// Between a panic and the next attempt.
+const AFTER_PANIC: Duration = Duration::from_secs(5);
 
 /// By how much the clock on the wall may have been set back since the cache was written.
 const CLOCK: Duration = Duration::from_secs(60);
@@ -71,7 +78,6 @@ const CLOCK: Duration = Duration::from_secs(60);
 /// The thread that keeps policies up with etcd; it ends when this is dropped.
 pub struct Fleet {
     etcd: Arc<Etcd>,
-    tls: Arc<ClientConfig>,
     keys: Keys,
     originals: Originals,
     instance: Uuid,
@@ -86,17 +92,19 @@ impl Fleet {
     /// Opens the cache, starts to follow etcd, and waits a little for it.
     pub(crate) fn start(etcd: &Etcd, shared: Arc<Shared>) -> Result<Self, Problem> {
         let etcd = Arc::new(etcd.clone());
-        let tls = etcd::tls(&etcd).map_err(|found| Problem {
+        let tls = etcd::renewed(&etcd).map_err(|found| Problem {
             file: etcd.cache.clone(),
             key: String::new(),
             found,
             expected: "certificates that can be used".to_owned(),
         })?;
+        let tls = Arc::new(tls);
         let keys = Keys::below(&etcd.prefix);
         let standing = Arc::new(Standing::new(etcd.max_age));
-        let opened = Store::open(&etcd.cache, &etcd.prefix, &standing);
+        let opened = Store::open(&etcd.cache, &Owns::of(&etcd), &standing);
         let (store, restored) = opened.map_err(|error| unusable(&etcd, &error))?;
         let mut ledger = Ledger::new(keys.clone());
+        let origin = restored.as_ref().map_or(Origin::Here, |found| found.origin);
         let meta = restored.map(|restored| restore(restored, &mut ledger, &shared, &standing));
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| no_thread(&etcd, &error))?;
@@ -124,6 +132,9 @@ impl Fleet {
             first: Some(first),
             pace: Pace::new(),
             writing_all: false,
+            witness: Witness::Nobody,
+            origin,
+            broken: false,
         };
         let theirs = Arc::clone(&again);
         let thread = thread::Builder::new()
@@ -136,9 +147,8 @@ impl Fleet {
             tracing::error!("no policies yet: exchanges are answered 503 until etcd is reached");
         }
         Ok(Self {
-            originals: Originals::over(&etcd, &tls),
+            originals: Originals::in_cluster(&etcd, &tls, Arc::clone(&standing.cluster)),
             etcd,
-            tls,
             keys,
             instance,
             standing,
@@ -152,11 +162,6 @@ impl Fleet {
     /// The cluster, as configured.
     pub const fn etcd(&self) -> &Arc<Etcd> {
         &self.etcd
-    }
-
-    /// TLS towards it.
-    pub const fn tls(&self) -> &Arc<ClientConfig> {
-        &self.tls
     }
 
     /// What stands where.
@@ -209,15 +214,39 @@ impl Drop for Fleet {
     }
 }
 
-fn follow(runtime: Runtime, source: Source, stopped: watch::Receiver<bool>, again: Arc<Notify>) {
-    runtime.block_on(source.run(stopped, again));
+fn follow(
+    runtime: Runtime,
+    mut source: Source,
+    stopped: watch::Receiver<bool>,
+    again: Arc<Notify>,
+) {
+    let run = |source: &mut Source| {
+        runtime.block_on(source.run(stopped.clone(), Arc::clone(&again)));
+    };
+    let mend = |source: &mut Source| {
+        source.mend();
+        let mut stopped = stopped.clone();
+        let stop = async { drop(stopped.wait_for(|stop| *stop).await) };
+        let pause = async { tokio::time::timeout(AFTER_PANIC, stop).await };
+        drop(runtime.block_on(pause));
+    };
+    insist(&mut source, run, mend);
+    drop(source);
     // A name that is being looked up would be waited for.
     runtime.shutdown_background();
 }
 
+/// Does something until it ends without a panic: a thread that is gone would leave the gateway on the
+/// policies of that day, and nobody would see more of it than an age that rises.
+fn insist<S>(on: &mut S, work: impl Fn(&mut S), mend: impl Fn(&mut S)) {
+    while catch_unwind(AssertUnwindSafe(|| work(on))).is_err() {
+        mend(on);
+    }
+}
+
 /// Puts in force what the cache held.
 fn restore(restored: Restored, ledger: &mut Ledger, shared: &Shared, standing: &Standing) -> Meta {
-    let Restored { meta, rows } = restored;
+    let Restored { meta, origin, rows } = restored;
     ledger.restore(rows);
     let found = Found {
         unreadable: ledger.unreadable(),
@@ -228,9 +257,17 @@ fn restore(restored: Restored, ledger: &mut Ledger, shared: &Shared, standing: &
         ledger.problems().cloned().collect(),
         found,
     );
+    standing.changed(ledger.changed());
+    standing.cluster.store(meta.cluster, Ordering::Release);
     standing.applied(u64::try_from(meta.revision).unwrap_or(0));
     let age = age(meta.confirmed);
-    standing.confirmed_before(age);
+    match origin {
+        Origin::Here => standing.confirmed_before(age),
+        Origin::Elsewhere => tracing::warn!(
+            "the cache is of other endpoints: until etcd says that it is the same cluster, nothing \
+             is decided"
+        ),
+    }
     tracing::info!(
         policy.revision = meta.revision,
         policy.count = ledger.snapshot().len(),
@@ -273,6 +310,17 @@ fn no_thread(etcd: &Etcd, error: &io::Error) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_is_not_the_end() {
+        let mut tries = Vec::new();
+        let work = |tries: &mut Vec<&str>| {
+            tries.push("work");
+            assert!(tries.len() > 3, "on purpose");
+        };
+        insist(&mut tries, work, |tries| tries.push("mend"));
+        assert_eq!(tries, ["work", "mend", "work", "mend", "work"]);
+    }
 
     #[test]
     fn a_clock_that_was_set_back_makes_nothing_fresh() {

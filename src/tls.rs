@@ -10,6 +10,7 @@ mod eyes;
 mod files;
 mod kept;
 mod named;
+mod renewed;
 mod server;
 mod shown;
 mod validity;
@@ -23,6 +24,7 @@ use crate::config::Identity;
 
 pub use certificates::{Certificates, Keeping};
 pub use client::Client;
+pub use renewed::Renewed;
 pub use server::{Handshake, Server};
 pub use shown::Shown;
 

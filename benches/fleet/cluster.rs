@@ -166,6 +166,32 @@ impl Cluster {
         }
     }
 
+    /// Processor time that the members have used, in hundredths of a second.
+    pub fn processor(&self) -> u64 {
+        let used = |id: u32| {
+            let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+            let fields: Vec<_> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+            fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+        };
+        self.ids().map(used).sum()
+    }
+
+    /// Their resident memory, in MiB.
+    pub fn memory(&self) -> u64 {
+        let resident = |id: u32| {
+            let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+            let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+            let number = line.unwrap().split_whitespace().nth(1).unwrap();
+            number.parse::<u64>().unwrap() / 1024
+        };
+        self.ids().map(resident).sum()
+    }
+
+    fn ids(&self) -> impl Iterator<Item = u32> {
+        let running = |member: &Member| member.running.as_ref().map(Child::id);
+        self.members.iter().filter_map(running)
+    }
+
     /// Kills every member.
     pub fn stop(&mut self) {
         self.members.iter_mut().for_each(Member::stop);

@@ -241,7 +241,7 @@ async fn fill(cluster: &Cluster, keys: &Keys, policies: u64) -> Duration {
     let session = Session::open_any(&cluster.etcd, &cluster.tls)
         .await
         .unwrap();
-    let originals = Originals::over(&cluster.etcd, &cluster.tls);
+    let originals = Originals::new(&cluster.etcd).expect("certificates");
     let started = Instant::now();
     for begin in (0..policies).step_by(10_000) {
         let texts: Texts = (begin..(begin + 10_000).min(policies))
@@ -262,7 +262,7 @@ async fn fill(cluster: &Cluster, keys: &Keys, policies: u64) -> Duration {
 /// What updates cost the gateway, from its processor time; and until they are in force, from its
 /// metrics.
 async fn updates(cluster: &Cluster, _keys: &Keys, policies: u64, gateway: &Gateway) {
-    let originals = Arc::new(Originals::over(&cluster.etcd, &cluster.tls));
+    let originals = Arc::new(Originals::new(&cluster.etcd).expect("certificates"));
     let idle = {
         let (before, since) = (gateway.processor(), Instant::now());
         tokio::time::sleep(Duration::from_secs(5)).await;

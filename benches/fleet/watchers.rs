@@ -84,7 +84,7 @@ pub async fn run(watchers: usize, members: usize, is_tls: bool) {
         times(took)
     );
 
-    let originals = Originals::over(&cluster.etcd, &cluster.tls);
+    let originals = Originals::new(&cluster.etcd).unwrap();
     let mut late = Vec::new();
     for turn in 0..10 {
         let text = text(0, turn);
@@ -148,7 +148,7 @@ pub async fn run(watchers: usize, members: usize, is_tls: bool) {
 
 /// Writes the heartbeat, as one gateway of a fleet does. Without it etcd ends connections that are
 /// pinged more often than every 5 s and carry nothing.
-async fn beats(etcd: Arc<tidegate::config::Etcd>, tls: Arc<rustls::ClientConfig>) {
+pub async fn beats(etcd: Arc<tidegate::config::Etcd>, tls: Arc<rustls::ClientConfig>) {
     let beat = Keys::below(&etcd.prefix).beat();
     loop {
         if let Ok(session) = Session::open_any(&etcd, &tls).await {
@@ -193,7 +193,7 @@ async fn cost(cluster: &Cluster, connections: usize) -> Duration {
 }
 
 /// What a gateway does first: it connects, looks at the heartbeat, and watches.
-async fn connect(
+pub async fn connect(
     etcd: &Arc<tidegate::config::Etcd>,
     tls: &Arc<rustls::ClientConfig>,
     member: &http::Uri,

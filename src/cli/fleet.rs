@@ -3,6 +3,7 @@
 //! Invariant: nothing is written over a policy that was not looked at, and a directory that holds
 //! anything is not written into.
 
+mod accept;
 mod export;
 mod import;
 mod status;
@@ -15,6 +16,9 @@ use super::{ConfigArgs, Exit};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum FleetCommand {
+    /// Have gateways follow another history than theirs: a backup that was restored, a new cluster.
+    #[command(after_help = ACCEPT_HELP)]
+    Accept(AcceptArgs),
     /// Write every policy in etcd into a directory, as files.
     #[command(after_help = EXPORT_HELP)]
     Export(ExportArgs),
@@ -24,6 +28,24 @@ pub(super) enum FleetCommand {
     /// Tell which gateways there are, and which policies each enforces.
     #[command(after_help = STATUS_HELP)]
     Status(StatusArgs),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct AcceptArgs {
+    /// The cluster's id, as this command shows it.
+    #[arg(long, value_name = "ID", requires = "revision")]
+    cluster: Option<String>,
+    /// The revision that was looked at, as this command shows it.
+    #[arg(long, value_name = "N", requires = "cluster")]
+    revision: Option<u64>,
+    /// Why, for those who read the records later.
+    #[arg(long, value_name = "TEXT", requires = "cluster")]
+    note: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 #[derive(Args, Debug)]
@@ -67,11 +89,23 @@ The cluster is that of the configuration's [policies.etcd].
 
 Examples:
   tidegate fleet status --config /etc/tidegate/tidegate.toml
+  tidegate fleet accept
   tidegate fleet import ./policies --dry-run
   tidegate fleet export ./policies-of-today
 
 Exit codes: 0 done; 1 failed at run time, or not all of it was done; 64 wrong configuration, policies
 or command line.";
+
+const ACCEPT_HELP: &str = "\
+Examples:
+  tidegate fleet accept
+  tidegate fleet accept --cluster 00a1b2c3d4e5f607 --revision 5120 --note 'backup of Tuesday, ticket 4711'
+
+Gateways refuse an etcd that is older than what they enforce, or another (tidegate_policy_source_regressed
+is 1), and keep enforcing what they have. Without --cluster this tells what is there, and accepts nothing.
+With it, each gateway that refuses the history reads everything and enforces that instead, once: the
+acceptance stands in etcd, in each gateway's audit records, and is void for any other history or backup.
+Exit codes: 0 told, or accepted; 1 etcd is another one than was named, or does not answer.";
 
 const EXPORT_HELP: &str = "\
 Example:
@@ -97,12 +131,15 @@ Examples:
   tidegate fleet status --json | jq '.gateways[] | select(.behind != 0)'
 
 A gateway tells every few seconds in a small fleet and less often in a large one (\"told\"; 1,000
-gateways: about every 100 s). One that ended is gone from the list after 10 s.
-Exit codes: 0 every gateway told that it enforces every policy; 1 one did not, there is none, or etcd
-does not answer.";
+gateways: about every 100 s). One that was told to end is gone from the list at once, one that was killed
+or is cut off after 10 s. \"behind\" counts from the last change of a policy, whoever wrote it, and however;
+to be sure of that, this waits for the fleet's next heartbeat (2 s, at most 8).
+Exit codes: 0 every gateway told that it enforces every policy; 1 one did not, there is none, nobody can
+tell, or etcd does not answer.";
 
 pub(super) fn run(command: &FleetCommand) -> Exit {
     let done = match command {
+        FleetCommand::Accept(args) => accept::run(args),
         FleetCommand::Export(args) => export::run(args),
         FleetCommand::Import(args) => import::run(args),
         FleetCommand::Status(args) => status::run(args),

@@ -203,3 +203,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_jump_is_told_of_as_what_it_is() {
+    for (ahead, level, text) in [
+        (HOURS, "WARN", "jumped ahead"),
+        (-HOURS, "ERROR", "jumped back"),
+        (0, "WARN", "agrees with our own again"),
+    ] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let sink = std::sync::Arc::new(file.reopen().unwrap());
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .without_time()
+            .with_writer(sink)
+            .finish();
+        tracing::subscriber::with_default(subscriber, || Jump(ahead).announce());
+        let lines = std::fs::read_to_string(file.path()).unwrap();
+        assert_eq!(lines.lines().count(), 1, "{lines}");
+        assert!(lines.trim_start().starts_with(level), "{lines}");
+        assert!(lines.contains(text), "{lines}");
+    }
+}

@@ -79,7 +79,7 @@ impl All {
     fn found(&self, kv: KeyValue) -> Option<Found> {
         let name = self.keys.name(&kv.key)?;
         match owner(name) {
-            Owner::Beat => None,
+            Owner::Accepted | Owner::Beat => None,
             Owner::Tenant(tenant) => Some(Found::Policy(tenant, kv)),
             Owner::Misspelt(_) | Owner::Nobody => {
                 Some(Found::Stray(String::from_utf8_lossy(name).into_owned()))

@@ -2,7 +2,9 @@
 //!
 //! Invariant: a [`Session`] is one connection to one member, and nothing reconnects it behind its
 //! owner's back: what was learnt in it was told by one member. Every call asks for a member that
-//! knows a leader, so a member that was cut off says so instead of answering from what it has.
+//! knows a leader, so a member that was cut off says so instead of answering from what it has. What
+//! contradicts itself, or comes from another cluster than what came before, is no answer
+//! (`etcd/sense.rs`).
 //!
 //! A member that stops answering is noticed by HTTP/2 pings.
 //!
@@ -11,9 +13,11 @@
 mod channel;
 mod error;
 mod proto;
+mod sense;
 mod watch;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Uri;
@@ -22,7 +26,7 @@ use tokio::time::timeout;
 use tonic::Status;
 
 use crate::config::Etcd;
-use crate::tls;
+use crate::tls::Renewed;
 
 use super::password;
 use channel::Channel;
@@ -38,6 +42,7 @@ pub use proto::etcdserverpb::{
     TxnRequest, TxnResponse, WatchCreateRequest, WatchResponse, compare, request_op, response_op,
 };
 pub use proto::mvccpb::{Event, KeyValue, event::EventType};
+use sense::Asked as _;
 pub use watch::Watch;
 
 /// For a connection, its TLS handshake included.
@@ -58,10 +63,12 @@ const LARGEST: usize = 16 * 1024 * 1024;
 /// # Errors
 /// A sentence that names the file.
 pub fn tls(etcd: &Etcd) -> Result<Arc<ClientConfig>, String> {
-    let client = tls::client_once(etcd.ca.as_deref(), etcd.certificate.clone())?;
-    let mut client = ClientConfig::clone(&client);
-    client.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(Arc::new(client))
+    Ok(renewed(etcd)?.now())
+}
+
+/// The same, kept up with its files: certificates of a day are renewed every day.
+pub(super) fn renewed(etcd: &Etcd) -> Result<Renewed, String> {
+    Renewed::new(etcd.ca.clone(), etcd.certificate.clone(), &[b"h2"])
 }
 
 /// One connection to one member. Cheap to clone; the connection ends with the last clone.
@@ -69,6 +76,28 @@ pub fn tls(etcd: &Etcd) -> Result<Arc<ClientConfig>, String> {
 pub struct Session {
     channel: Channel,
     etcd: Arc<Etcd>,
+    cluster: Told,
+}
+
+/// The id of the cluster that answers; 0 before it has.
+#[derive(Clone, Default)]
+struct Told(Arc<AtomicU64>);
+
+impl Told {
+    /// Holds an answer's header against what was told before.
+    fn agrees(&self, header: Option<&ResponseHeader>) -> Result<(), EtcdError> {
+        let cluster = header.map_or(0, |header| header.cluster_id);
+        if cluster == 0 || header.is_none_or(|header| header.revision <= 0) {
+            return Err(EtcdError::Nonsense("no cluster, or no revision"));
+        }
+        let first = self
+            .0
+            .compare_exchange(0, cluster, Ordering::AcqRel, Ordering::Acquire);
+        match first {
+            Err(known) if known != cluster => Err(EtcdError::Nonsense("another cluster answers")),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
 }
 
 /// Sends a request; where the member does not know the session any more, signs in and sends it
@@ -82,14 +111,17 @@ macro_rules! call {
         pub async fn $name(&self, request: $request) -> Result<$response, EtcdError> {
             let mut client = $client::with_origin(self.channel.clone(), self.channel.origin())
                 .max_decoding_message_size(LARGEST);
-            let again = request.clone();
-            match within(client.$name(request)).await {
+            let asked = request.clone();
+            let answer = match within(client.$name(request)).await {
                 Err(EtcdError::SignedOut) if self.etcd.user.is_some() => {
                     self.sign_in().await?;
-                    within(client.$name(again)).await
+                    within(client.$name(asked.clone())).await?
                 }
-                answer => answer,
-            }
+                answer => answer?,
+            };
+            self.cluster.agrees(answer.header.as_ref())?;
+            asked.makes_sense_of(&answer)?;
+            Ok(answer)
         }
     };
 }
@@ -109,6 +141,7 @@ impl Session {
         let session = Self {
             channel,
             etcd: Arc::clone(etcd),
+            cluster: Told::default(),
         };
         if session.etcd.user.is_some() {
             session.sign_in().await?;
@@ -189,10 +222,11 @@ impl Session {
     /// # Errors
     /// [`EtcdError`].
     pub async fn watch(&self, request: WatchCreateRequest) -> Result<Watch, EtcdError> {
-        match Watch::open(&self.channel, request.clone()).await {
+        let cluster = &self.cluster;
+        match Watch::open(&self.channel, cluster, request.clone()).await {
             Err(EtcdError::SignedOut) if self.etcd.user.is_some() => {
                 self.sign_in().await?;
-                Watch::open(&self.channel, request).await
+                Watch::open(&self.channel, cluster, request).await
             }
             watch => watch,
         }
@@ -201,6 +235,11 @@ impl Session {
     /// The member.
     pub fn member(&self) -> &Uri {
         self.channel.member()
+    }
+
+    /// The id of its cluster; 0 before it has answered.
+    pub(super) fn cluster(&self) -> u64 {
+        self.cluster.0.load(Ordering::Acquire)
     }
 }
 

@@ -4,20 +4,24 @@
 //! |---|---|
 //! | `<prefix>policies/<tenant-id>` | a tenant's policy, as a file of the policy directory has it |
 //! | `<prefix>policies/beat` | the heartbeat |
+//! | `<prefix>policies/accepted/<id>` | an operator's word that this history is to be followed |
 //! | `<prefix>gateways/<id>` | how one gateway stands, tied to a lease of it |
 //! | `<prefix>changed` | the tenant whose policy a gateway or command wrote last, in the same transaction |
 //!
 //! The heartbeat stands among the policies so that one watch delivers both in the order in which
-//! they were written: a beat proves that no change before it is missing.
+//! they were written: a beat proves that no change before it is missing. Acceptances stand there so that
+//! whoever follows a history has seen those in it.
 
 use crate::core::tenant::TenantId;
 
 use super::etcd::range_end;
+use crate::problem::visible;
 
 /// The keys below one prefix.
 #[derive(Clone, Debug)]
 pub struct Keys {
     policies: String,
+    accepted: String,
     gateways: String,
     changed: String,
 }
@@ -25,6 +29,8 @@ pub struct Keys {
 /// Whose a key among the policies is, by its name below them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
+    /// An operator's acceptance.
+    Accepted,
     /// The heartbeat.
     Beat,
     /// A name of a tenant's, spelt in another way: there must be one key a tenant.
@@ -37,11 +43,16 @@ pub enum Owner {
 
 const BEAT: &str = "beat";
 
+/// Bytes of a key's name that are shown: it may have a million, and they may be anything.
+const MOST_SHOWN: usize = 100;
+const ACCEPTED: &str = "accepted/";
+
 impl Keys {
     /// The keys below a prefix that ends with `/`.
     pub fn below(prefix: &str) -> Self {
         Self {
             policies: format!("{prefix}policies/"),
+            accepted: format!("{prefix}policies/{ACCEPTED}"),
             gateways: format!("{prefix}gateways/"),
             changed: format!("{prefix}changed"),
         }
@@ -60,6 +71,16 @@ impl Keys {
     /// The heartbeat.
     pub fn beat(&self) -> Vec<u8> {
         format!("{}{BEAT}", self.policies).into_bytes()
+    }
+
+    /// Begin and end of the range of all acceptances, which stand among the policies.
+    pub fn accepted(&self) -> (Vec<u8>, Vec<u8>) {
+        range(&self.accepted)
+    }
+
+    /// One acceptance.
+    pub fn acceptance(&self, id: &str) -> Vec<u8> {
+        format!("{}{id}", self.accepted).into_bytes()
     }
 
     /// Whose policy was written last.
@@ -82,9 +103,16 @@ impl Keys {
         key.strip_prefix(self.policies.as_bytes())
     }
 
+    /// The key of this name among the policies.
+    pub fn named(&self, name: &[u8]) -> Vec<u8> {
+        [self.policies.as_bytes(), name].concat()
+    }
+
     /// What a problem with a key is told under.
     pub fn shown(&self, name: &[u8]) -> String {
-        format!("etcd:{}{}", self.policies, String::from_utf8_lossy(name))
+        let begin = name.get(..MOST_SHOWN).unwrap_or(name);
+        let begin = visible(&String::from_utf8_lossy(begin));
+        format!("etcd:{}{begin}", self.policies)
     }
 }
 
@@ -92,6 +120,9 @@ impl Keys {
 pub fn owner(name: &[u8]) -> Owner {
     if name == BEAT.as_bytes() {
         return Owner::Beat;
+    }
+    if name.starts_with(ACCEPTED.as_bytes()) {
+        return Owner::Accepted;
     }
     let text = std::str::from_utf8(name).ok();
     match text.map(TenantId::parse) {
@@ -123,6 +154,8 @@ mod tests {
             (id.to_uppercase(), Owner::Misspelt(tenant)),
             ("beat".to_owned(), Owner::Beat),
             ("BEAT".to_owned(), Owner::Nobody),
+            ("accepted/1".to_owned(), Owner::Accepted),
+            ("accepted".to_owned(), Owner::Nobody),
             (format!("{id}.json"), Owner::Nobody),
             (String::new(), Owner::Nobody),
         ] {
@@ -130,6 +163,8 @@ mod tests {
             assert_eq!(owner(keys.name(&key).unwrap()), expected, "{name}");
         }
         assert_eq!(keys.name(b"/tidegate/gateways/a"), None);
+        let odd = keys.shown("\u{1b}[2J".repeat(1000).as_bytes());
+        assert!(odd.len() < 400 && !odd.contains('\u{1b}'), "{odd}");
         assert_eq!(owner(b"\xff"), Owner::Nobody);
     }
 }

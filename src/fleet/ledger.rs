@@ -10,7 +10,12 @@
 //! | a tenant's, with a fault | the last good policy stays, or the record is unreadable |
 //! | a tenant's, gone | the tenant has no record |
 //! | a tenant's in another spelling | a problem; without a policy in force the record is unreadable |
+//! | an operator's acceptance | it is remembered, whatever becomes of the key |
 //! | anybody else's | a problem |
+
+mod held;
+mod newest;
+mod read;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -18,12 +23,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::core::policy::{Policy, Record, Snapshot, Version};
+use crate::core::policy::{Record, Snapshot, Version};
 use crate::core::tenant::TenantId;
-use crate::policies::document::{self, Fault};
+use crate::policies::document::Fault;
 use crate::problem::Problem;
 
 use super::keys::{Keys, Owner, owner};
+
+pub(super) use newest::Newest;
+pub(super) use read::{Read, read};
 
 /// A key as etcd has it, or its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +102,9 @@ pub(super) struct Ledger {
     keys: Keys,
     snapshot: Snapshot,
     faulty: BTreeMap<Bytes, Faulty>,
+    /// Acceptances that were seen, with their revisions.
+    accepted: BTreeMap<Bytes, i64>,
+    newest: Option<Newest>,
 }
 
 impl Ledger {
@@ -102,12 +113,51 @@ impl Ledger {
             keys,
             snapshot: Snapshot::default(),
             faulty: BTreeMap::new(),
+            accepted: BTreeMap::new(),
+            newest: None,
         }
+    }
+
+    /// Of another history: nothing is known but what was seen of acceptances.
+    pub(super) fn anew(&self) -> Self {
+        Self {
+            accepted: self.accepted.clone(),
+            ..Self::new(self.keys.clone())
+        }
+    }
+
+    /// Whether an acceptance was seen, by its name.
+    pub(super) fn has_seen(&self, acceptance: &[u8]) -> bool {
+        self.accepted.contains_key(acceptance)
+    }
+
+    /// What the cache is to hold of acceptances that were seen.
+    pub(super) fn seen(&self) -> Vec<Kept> {
+        let kept = |(name, revision): (&Bytes, &i64)| Kept {
+            name: name.clone(),
+            kind: Kind::InForce,
+            revision: *revision,
+            value: Some(Bytes::new()),
+        };
+        self.accepted.iter().map(kept).collect()
     }
 
     /// The policies in force.
     pub(super) const fn snapshot(&self) -> &Snapshot {
         &self.snapshot
+    }
+
+    /// The revision of the last change of a policy that was seen; 0: none was.
+    pub(super) const fn changed(&self) -> i64 {
+        match &self.newest {
+            Some(newest) => newest.revision,
+            None => 0,
+        }
+    }
+
+    /// That change.
+    pub(super) const fn newest(&self) -> Option<&Newest> {
+        self.newest.as_ref()
     }
 
     /// The problems that stand.
@@ -131,19 +181,32 @@ impl Ledger {
         pass
     }
 
-    /// Enters what a snapshot holds and is not known yet.
+    /// Enters what a snapshot holds and is not known yet. Where everything up to a revision is known
+    /// of the history that was applied, a snapshot that has something else from before is of another.
     ///
     /// # Errors
-    /// Something is older than what was applied.
-    pub(super) fn apply_newer(&mut self, rows: Vec<Row>, keep: Keep) -> Result<Pass, Older> {
+    /// Something is older than what was applied, or not the same.
+    pub(super) fn apply_newer(
+        &mut self,
+        rows: Vec<Row>,
+        keep: Keep,
+        known_up_to: Option<i64>,
+    ) -> Result<Pass, Older> {
         let (mut newer, mut known_already) = (Vec::new(), Vec::new());
         for row in rows {
+            let is_old = known_up_to.is_some_and(|known| row.revision <= known);
             match self.revision_of(&row.name) {
                 Some(known) if known > row.revision => return Err(Older),
                 Some(known) if known == row.revision => {
+                    if known_up_to.is_some() && self.differs(&row) {
+                        return Err(Older);
+                    }
                     let faulty = self.faulty.contains_key(&row.name);
                     let kind = if faulty { Kind::Faulty } else { Kind::InForce };
                     known_already.push((row, kind));
+                }
+                Some(_) | None if is_old && owner(&row.name) != Owner::Accepted => {
+                    return Err(Older);
                 }
                 Some(_) | None => newer.push(row),
             }
@@ -209,8 +272,17 @@ impl Ledger {
     }
 
     fn enter_read(&mut self, row: Row, read: Read, pass: &mut Pass) {
+        if !matches!(read, Read::Accepted | Read::Beat) {
+            self.newest = Newest::of(&row, self.newest.take());
+        }
         match read {
             Read::Beat => {}
+            Read::Accepted => {
+                let known = self.accepted.insert(row.name.clone(), row.revision);
+                if known.is_none() {
+                    pass.kept.push(row.kept(Kind::InForce));
+                }
+            }
             Read::Good(tenant, policy) => {
                 pass.changes.push((tenant, Some(policy.version)));
                 self.snapshot.insert(tenant, Arc::new(policy));
@@ -243,7 +315,7 @@ impl Ledger {
                 pass.kept.push(row.kept(Kind::InForce));
             }
             Owner::Misspelt(_) if self.is_unreadable(whose) => self.snapshot.remove(whose),
-            Owner::Beat | Owner::Misspelt(_) | Owner::Nobody => {}
+            Owner::Accepted | Owner::Beat | Owner::Misspelt(_) | Owner::Nobody => {}
         }
         // Its record may stand under another spelling still.
         if self.faulty.keys().any(|name| tenant(name) == Some(whose)) {
@@ -266,8 +338,9 @@ impl Ledger {
         let new = problems.iter().filter(|problem| !known(problem)).cloned();
         pass.found.extend(new);
         let revision = row.revision;
-        self.faulty
-            .insert(row.name.clone(), Faulty { revision, problems });
+        // A part of an answer would keep all of it in memory.
+        let name = Bytes::copy_from_slice(&row.name);
+        self.faulty.insert(name, Faulty { revision, problems });
     }
 
     fn clear(&mut self, name: &Bytes, pass: &mut Pass) {
@@ -288,7 +361,7 @@ impl Row {
         // Of what is no tenant's, only that it is there matters.
         let value = match owner(&self.name) {
             Owner::Tenant(_) => self.value.clone(),
-            Owner::Beat | Owner::Misspelt(_) | Owner::Nobody => {
+            Owner::Accepted | Owner::Beat | Owner::Misspelt(_) | Owner::Nobody => {
                 self.value.as_ref().map(|_| Bytes::new())
             }
         };
@@ -301,50 +374,11 @@ impl Row {
     }
 }
 
-/// What a key says.
-#[derive(Debug)]
-pub(super) enum Read {
-    Beat,
-    Faulty(Vec<Fault>),
-    Gone,
-    Good(TenantId, Policy),
-}
-
-/// Reads a key. It takes time, and nothing else.
-pub(super) fn read(name: &[u8], value: Option<&[u8]>, revision: i64) -> Read {
-    let fault = |found: &str, expected: &str| {
-        Read::Faulty(vec![Fault {
-            key: String::new(),
-            found: found.to_owned(),
-            expected: expected.to_owned(),
-        }])
-    };
-    match (owner(name), value) {
-        (Owner::Beat, _) => Read::Beat,
-        (Owner::Misspelt(_) | Owner::Nobody | Owner::Tenant(_), None) => Read::Gone,
-        (Owner::Misspelt(tenant), Some(_)) => fault(
-            "a key that is a tenant id in another spelling",
-            &format!("the key {tenant}, in lower case"),
-        ),
-        (Owner::Nobody, Some(_)) => fault(
-            "a key that is no tenant id",
-            "the tenant's id, in lower case",
-        ),
-        (Owner::Tenant(tenant), Some(value)) => match document::parse(value, Some(tenant)) {
-            Ok((_, mut policy, _)) => {
-                policy.version = Version(u64::try_from(revision).unwrap_or(0));
-                Read::Good(tenant, policy)
-            }
-            Err(faults) => Read::Faulty(faults),
-        },
-    }
-}
-
 /// The tenant that a key concerns, whatever its spelling.
 fn tenant(name: &[u8]) -> Option<TenantId> {
     match owner(name) {
         Owner::Misspelt(tenant) | Owner::Tenant(tenant) => Some(tenant),
-        Owner::Beat | Owner::Nobody => None,
+        Owner::Accepted | Owner::Beat | Owner::Nobody => None,
     }
 }
 

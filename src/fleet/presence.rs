@@ -5,19 +5,21 @@
 //! others and tells the less often, about `TOLD_A_SECOND` of all in a second and
 //! `TOLD_A_SECOND_AT_MOST` while policies change. (etcd keeps every text until it compacts.)
 //!
-//! A gateway that ends or hangs is gone from the list when its lease is over, after [`LEASE`]; one
+//! A gateway that is told to end gives its lease back and is gone from the list; one that is killed or
+//! hangs is when its lease is over, after [`LEASE`]; one
 //! that refuses the store's history tells it nothing, and is not in the list either.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use uuid::Uuid;
 
 use super::etcd::{
-    EtcdError, LeaseGrantRequest, PutRequest, RangeRequest, RequestOp, Session, TxnRequest,
-    request_op,
+    EtcdError, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, RangeRequest, RequestOp, Session,
+    TxnRequest, request_op,
 };
 use super::keys::Keys;
 use super::standing::Standing;
@@ -28,6 +30,9 @@ pub const LEASE: Duration = Duration::from_secs(10);
 
 /// How often the lease is kept alive.
 const ALIVE: Duration = Duration::from_secs(3);
+
+/// How long the end of a gateway waits for that.
+const LEAVE: Duration = Duration::from_secs(1);
 
 /// After something failed.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -51,6 +56,9 @@ pub struct Told {
     pub told: Timestamp,
     /// Everything up to this revision is in force there; none before it has any policies.
     pub revision: Option<u64>,
+    /// The last change of a policy that it has in force, as far as it saw it.
+    #[serde(default)]
+    pub changed: Option<u64>,
     /// How long before `told` that was last confirmed.
     pub age_ms: Option<u64>,
     /// Tenants with a policy in force.
@@ -66,6 +74,8 @@ pub struct Told {
 pub struct Stands {
     /// See [`Told::revision`].
     pub revision: Option<u64>,
+    /// See [`Told::changed`].
+    pub changed: Option<u64>,
     /// How long ago that was confirmed.
     pub age: Option<Duration>,
     /// See [`Told::policies`].
@@ -83,6 +93,7 @@ impl Stands {
         let stats = shared.stats();
         Self {
             revision: fresh.map(|fresh| fresh.revision),
+            changed: standing.last_change(),
             age: fresh.map(|fresh| fresh.age),
             policies: stats.policies,
             problems: stats.problems,
@@ -92,12 +103,19 @@ impl Stands {
 }
 
 /// One gateway among the others.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Presence {
     keys: Keys,
     id: String,
     gateway: String,
     started: Timestamp,
+    held: Arc<Mutex<Option<Held>>>,
+}
+
+/// A lease, and where it can be given back.
+struct Held {
+    session: Session,
+    lease: i64,
 }
 
 /// How often a gateway tells of itself.
@@ -162,7 +180,28 @@ impl Presence {
             id: format!("{gateway}.{}", instance.simple()),
             gateway: gateway.to_owned(),
             started: Timestamp::now(),
+            held: Arc::default(),
         }
+    }
+
+    /// Gives the lease back, if there is one: the gateway is not in the list any more.
+    pub(super) async fn leave(&self) {
+        let Some(held) = self.hold(None) else { return };
+        let request = LeaseRevokeRequest { id: held.lease };
+        let left = timeout(LEAVE, held.session.lease_revoke(request)).await;
+        if !matches!(left, Ok(Ok(_))) {
+            tracing::debug!("this gateway's key in etcd stays until its lease is over");
+        }
+    }
+
+    /// The session is over, and its lease will be.
+    pub(super) fn forget(&self) {
+        drop(self.hold(None));
+    }
+
+    fn hold(&self, held: Option<Held>) -> Option<Held> {
+        let mut place = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *place, held)
     }
 
     /// Tells how the gateway stands, for as long as the session lasts: it never returns.
@@ -194,6 +233,10 @@ impl Presence {
             id: 0,
         };
         let lease = session.lease_grant(request).await?.id;
+        self.hold(Some(Held {
+            session: session.clone(),
+            lease,
+        }));
         let mut last = self.tell(session, lease, &stands()).await?;
         loop {
             sleep_until(Instant::now() + ALIVE).await;
@@ -256,6 +299,7 @@ impl Presence {
             started: self.started,
             told: Timestamp::now(),
             revision: stands.revision,
+            changed: stands.changed,
             age_ms: stands.age.map(millis),
             policies: stands.policies,
             problems: stands.problems,
@@ -292,6 +336,7 @@ mod tests {
     fn news_is_told_sooner() {
         let stands = Stands {
             revision: Some(7),
+            changed: None,
             age: None,
             policies: 1,
             problems: 0,

@@ -3,18 +3,21 @@
 //!
 //! 1. Look whether this is the history that was applied: the same cluster, no lower revision, and
 //!    the last heartbeat that was seen still where it was. Otherwise nothing is applied
-//!    ([`End::Regressed`]) until an operator removes the cache and starts the gateway again.
+//!    ([`End::Regressed`]) until an operator accepts it (`accept.rs`).
 //! 2. Where nothing was ever applied, read everything at one revision (`source/snapshot.rs`).
-//! 3. Watch from the next revision on, and apply what comes, in its order.
-//! 4. What was compacted meanwhile cannot be watched: read everything again, and go on with 3.
+//! 3. Watch from there on, and apply what comes, in its order (`source/follow.rs`).
+//! 4. What was compacted meanwhile cannot be watched: read everything again, and go on with 3. So it is
+//!    where changes come out of their order.
 //!
-//! Invariant: revisions that are applied only rise. Policies are confirmed only by something that
-//! was written after the conversation began: a watch that catches up with an hour that was missed
-//! delivers the heartbeats of that hour as well.
+//! Invariant: revisions that are applied only rise, within one history. Policies are confirmed only
+//! by something that was written after the conversation began: a watch that catches up with an hour
+//! that was missed delivers the heartbeats of that hour as well.
 //!
 //! Whatever fails, what is in force stays in force.
 
+mod follow;
 mod history;
+mod others;
 mod snapshot;
 
 use std::sync::Arc;
@@ -22,24 +25,22 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::Uri;
-use rustls::ClientConfig;
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use crate::config::Etcd;
 use crate::policies::{Found, Shared, Watching};
+use crate::tls::Renewed;
 
 use super::announce;
-use super::beat::{self, SILENCE, Seen};
-use super::etcd::{
-    EtcdError, EventType, KeyValue, RangeResponse, Session, WatchCreateRequest, WatchResponse,
-};
-use super::keys::{Keys, Owner, owner};
+use super::beat;
+use super::etcd::{EtcdError, KeyValue, RangeResponse, Session};
+use super::keys::Keys;
 use super::ledger::{Keep, Ledger, Older, Pass, Row};
-use super::presence::{Presence, Stands};
+use super::presence::Presence;
 use super::standing::Standing;
-use super::store::{Meta, Store};
+use super::store::{Meta, Origin, Store};
 
 /// Between two attempts: a random part of this, which doubles with each round of all members.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -58,6 +59,9 @@ enum End {
     /// Everything is to be written to the cache anew.
     #[error("the cache is written anew")]
     CacheBehind,
+    /// The endpoints are no one cluster's.
+    #[error("members of cluster {0:016x} and of cluster {1:016x} among policies.etcd.endpoints")]
+    Divided(u64, u64),
     /// A member, or the way to it.
     #[error(transparent)]
     Etcd(#[from] EtcdError),
@@ -75,7 +79,7 @@ impl From<Older> for End {
 /// See above.
 pub(super) struct Source {
     pub(super) etcd: Arc<Etcd>,
-    pub(super) tls: Arc<ClientConfig>,
+    pub(super) tls: Arc<Renewed>,
     pub(super) keys: Keys,
     pub(super) ledger: Ledger,
     /// What was applied; none: nothing ever.
@@ -90,6 +94,21 @@ pub(super) struct Source {
     pub(super) pace: Pace,
     /// Whether the cache is being told of everything.
     pub(super) writing_all: bool,
+    /// What is known of the history of this conversation.
+    pub(super) witness: Witness,
+    /// What is known of the one in the cache.
+    pub(super) origin: Origin,
+    /// Whether something broke off in the middle, so that nobody knows what is in force.
+    pub(super) broken: bool,
+}
+
+/// Whether it is known that a history is the one that was applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Witness {
+    /// Nobody can tell: what could be compared was compacted, or never was.
+    Nobody,
+    /// A heartbeat that was seen is where it was, or all that was applied is of this conversation.
+    Seen,
 }
 
 /// When things were done that are not done all the time.
@@ -119,7 +138,7 @@ struct Goal {
 
 impl Source {
     /// Runs until told to stop. `again` cuts a pause short.
-    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>, again: Arc<Notify>) {
+    pub(super) async fn run(&mut self, mut stop: watch::Receiver<bool>, again: Arc<Notify>) {
         let members = self.etcd.endpoints.clone();
         let start = usize::try_from(beat::jitter(Duration::from_millis(1000)).as_millis());
         let mut member = start.unwrap_or(0);
@@ -136,6 +155,7 @@ impl Source {
                 biased;
                 () = &mut stopped => break,
                 () = again.notified() => {
+                    self.presence.forget();
                     self.cut_short();
                     continue;
                 }
@@ -157,6 +177,25 @@ impl Source {
         }
         self.cut_short();
         self.keep(Vec::new());
+        self.presence.leave().await;
+    }
+
+    /// After a panic, whose place was told where it happened.
+    pub(super) fn mend(&mut self) {
+        self.cut_short();
+        self.broken = true;
+        self.standing.connected.store(false, Ordering::Relaxed);
+        self.standing.failures.fetch_add(1, Ordering::Relaxed);
+        self.shared.watching(Watching::Nothing);
+        tracing::error!(
+            "a fault of this program: policies in force stay in force, and all are read anew"
+        );
+    }
+
+    /// Whether it is time to write the cache anew. Not at every connection: a fleet with full disks
+    /// would read everything whenever etcd's leader changes.
+    fn cache_is_due(&self) -> bool {
+        self.standing.cache_is_behind() && self.pace.anew.elapsed() > self.pace.anew_after
     }
 
     /// What was being written of everything is not whole, and never counts.
@@ -169,19 +208,22 @@ impl Source {
     /// One conversation, to its end.
     async fn converse(&mut self, member: &Uri) -> End {
         let conversation = async {
-            let session = Session::open(&self.etcd, &self.tls, member).await?;
+            let session = Session::open(&self.etcd, &self.tls.now(), member).await?;
             self.standing.sessions.fetch_add(1, Ordering::Relaxed);
             let mut goal = self.look(&session).await?;
-            if self.meta.is_none() || self.standing.cache_is_behind() {
+            if self.meta.is_none() {
+                self.ask_the_others(&session).await?;
+            }
+            if self.meta.is_none() || self.broken || self.cache_is_due() {
                 goal = self.read_all(&session, Keep::Everything).await?;
             }
-            loop {
-                let end = self.follow(&session, &goal).await;
-                if !matches!(end, End::Etcd(EtcdError::Compacted)) {
-                    return Err(end);
-                }
-                goal = self.read_all(&session, Keep::Changes).await?;
+            let end = self.follow(&session, &goal).await;
+            if !must_read(&end) {
+                return Err(end);
             }
+            // Once: whoever has to again waits as after any failure.
+            goal = self.read_all(&session, Keep::Changes).await?;
+            Err(self.follow(&session, &goal).await)
         };
         let ended: Result<std::convert::Infallible, End> = conversation.await;
         match ended {
@@ -191,6 +233,7 @@ impl Source {
 
     /// Notes how a conversation ended, and tells of it if that is news.
     fn part(&mut self, end: &End, member: &Uri, told: &mut Option<String>) {
+        self.presence.forget();
         let was_connected = self.standing.connected.swap(false, Ordering::Relaxed);
         self.shared.watching(Watching::Nothing);
         if matches!(end, End::CacheBehind) {
@@ -211,7 +254,10 @@ impl Source {
             End::Regressed(_) => tracing::error!(
                 member = %member, error, policy.revision = revision,
                 "etcd is older than the policies in force, or another: nothing of it is applied. \
-                 If it is as it should be, remove policies.etcd.cache and start again"
+                 If it is as it should be, say so: tidegate fleet accept"
+            ),
+            End::Divided(..) => tracing::error!(
+                member = %member, error, "nobody can tell whose policies are meant: there are none"
             ),
             End::CacheBehind | End::Etcd(_) if revision.is_none() => tracing::warn!(
                 member = %member, error, "etcd does not answer: there are no policies yet"
@@ -224,112 +270,6 @@ impl Source {
         *told = Some(error);
     }
 
-    /// Applies what changes, for as long as something is told.
-    async fn follow(&mut self, session: &Session, goal: &Goal) -> End {
-        let (key, range_end) = self.keys.policies();
-        let applied = self.meta.as_ref().map_or(0, |meta| meta.revision);
-        let request = WatchCreateRequest {
-            key: key.into(),
-            range_end: range_end.into(),
-            start_revision: applied + 1,
-            fragment: true,
-            ..WatchCreateRequest::default()
-        };
-        let mut watch = match session.watch(request).await {
-            Ok(watch) => watch,
-            Err(error) => return error.into(),
-        };
-        self.standing.connected.store(true, Ordering::Relaxed);
-        self.shared.watching(Watching::Events);
-        tracing::info!(
-            member = %session.member(), policy.revision = applied, "policies are watched in etcd"
-        );
-        let (seen, beats) = watch::channel(Seen {
-            revision: goal.beat,
-            own: false,
-            confirmed: false,
-        });
-        let writer = beat::Writer {
-            key: self.keys.beat(),
-            gateway: self.etcd.gateway.clone(),
-            instance: self.beats.instance,
-            standing: Arc::clone(&self.standing),
-        };
-        let writing = writer.keep(session, beats);
-        tokio::pin!(writing);
-        let presence = self.presence.clone();
-        let (standing, shared) = (Arc::clone(&self.standing), Arc::clone(&self.shared));
-        let telling = presence.keep(session, || Stands::of(&standing, &shared));
-        tokio::pin!(telling);
-        let mut silent_at = Instant::now() + SILENCE;
-        loop {
-            let answer = tokio::select! {
-                answer = watch.next() => answer,
-                () = &mut writing => Err(EtcdError::Silent),
-                () = &mut telling => Err(EtcdError::Silent),
-                () = sleep_until(silent_at) => Err(EtcdError::Silent),
-            };
-            match answer {
-                Ok(answer) if answer.events.is_empty() => {}
-                Ok(answer) => {
-                    silent_at = Instant::now() + SILENCE;
-                    self.take(answer, goal, &seen);
-                }
-                Err(error) => return error.into(),
-            }
-            if self.standing.cache_is_behind() && self.pace.anew.elapsed() > self.pace.anew_after {
-                return End::CacheBehind;
-            }
-        }
-    }
-
-    /// Applies one answer of the watch.
-    fn take(&mut self, answer: WatchResponse, goal: &Goal, seen: &watch::Sender<Seen>) {
-        let Some(meta) = &mut self.meta else { return };
-        let mut rows = Vec::new();
-        let mut beat = None;
-        let mut applied = meta.revision;
-        for event in answer.events {
-            let gone = event.r#type() == EventType::Delete;
-            let Some(kv) = event.kv else { continue };
-            // What was applied already, told twice.
-            if kv.mod_revision <= meta.revision {
-                continue;
-            }
-            applied = applied.max(kv.mod_revision);
-            match row(&self.keys, kv, gone) {
-                Some(row) if owner(&row.name) == Owner::Beat => beat = Some(row),
-                Some(row) => rows.push(row),
-                None => {}
-            }
-        }
-        meta.revision = applied;
-        let confirmed = applied > goal.revision;
-        if let Some(row) = &beat {
-            let value = row.value.clone();
-            let own = value.as_ref().is_some_and(|value| self.beats.wrote(value));
-            meta.beat = value.map(|value| (row.revision, value));
-            seen.send_replace(Seen {
-                // Of one that was deleted, there is none.
-                revision: row.value.as_ref().map_or(0, |_| row.revision),
-                own,
-                confirmed,
-            });
-        }
-        let pass = self.ledger.apply(rows);
-        let changed = !pass.kept.is_empty() || !pass.changes.is_empty();
-        if changed {
-            self.publish(&pass);
-        }
-        self.standing.applied(u64::try_from(applied).unwrap_or(0));
-        if confirmed && beat.is_some() {
-            self.confirm();
-        }
-        if changed || self.pace.kept.elapsed() > KEEP {
-            self.keep(pass.kept);
-        }
-    }
-
     /// Makes what was applied visible to decisions.
     fn publish(&self, pass: &Pass) {
         let problems = self.ledger.problems().cloned().collect();
@@ -338,6 +278,7 @@ impl Source {
             problems: !pass.found.is_empty(),
         };
         self.shared.replace(self.ledger.snapshot(), problems, found);
+        self.standing.changed(self.ledger.changed());
         let revision = self.meta.as_ref().map_or(0, |meta| meta.revision);
         announce::announce(&self.ledger, pass, revision);
     }
@@ -354,7 +295,8 @@ impl Source {
     }
 
     fn keep(&mut self, rows: Vec<super::ledger::Kept>) {
-        if let Some(meta) = &self.meta {
+        // What is of other endpoints stays theirs until it is known to be of these as well.
+        if let Some(meta) = self.meta.as_ref().filter(|_| self.origin == Origin::Here) {
             self.store.keep(rows, meta.clone());
             self.pace.kept = Instant::now();
         }
@@ -380,9 +322,39 @@ fn regressed(what: String) -> End {
     End::Regressed(what)
 }
 
+/// Whether it ended because there is something that cannot be had by watching.
+const fn must_read(end: &End) -> bool {
+    matches!(
+        end,
+        End::Etcd(EtcdError::Compacted | EtcdError::Nonsense(_) | EtcdError::TooLarge)
+    )
+}
+
 /// How long to wait after so many failures in a row.
 fn pause(failures: usize, members: usize) -> Duration {
     let rounds = u32::try_from(failures / members.max(1)).unwrap_or(u32::MAX);
     let most = PAUSE.saturating_mul(2_u32.saturating_pow(rounds));
     beat::jitter(most.min(LONGEST_PAUSE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fleet_comes_back_at_many_different_times() {
+        for members in [0, 1, 3] {
+            for failures in [0, 1, 2, 9, 10, 100, 1_000_000, usize::MAX] {
+                let pauses: Vec<_> = (0..200).map(|_| pause(failures, members)).collect();
+                let most = pauses.iter().max().unwrap();
+                assert!(*most <= LONGEST_PAUSE, "{failures}");
+                // Not in step, and not in no time.
+                assert!(*most >= PAUSE / 2, "{failures}");
+                let different: std::collections::HashSet<_> = pauses.iter().collect();
+                assert!(different.len() > 100, "{failures}");
+            }
+        }
+        let longest = (0..200).map(|_| pause(100, 3)).max();
+        assert!(longest >= Some(LONGEST_PAUSE / 2));
+    }
 }

@@ -1,13 +1,18 @@
 //! How the source of policies stands: what was applied, and when it was last confirmed.
 //!
-//! Invariant: the revision only goes up, and is told after the policies of it are in force. Ages are
-//! measured by the clock that nobody sets; only what was kept over a restart has its age from the
-//! clock on the wall.
+//! Invariant: the revision only goes up, unless an operator accepts another history; it is told after
+//! the policies of it are in force. Ages are
+//! measured by the clock that nobody sets and that runs on while the machine sleeps; only what was
+//! kept over a restart has its age from the clock on the wall.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
+
+use super::accept::Obeyed;
+use crate::clock::Running;
 
 /// What decisions and records need to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,10 +59,13 @@ impl Default for Freshness {
 #[derive(Debug)]
 pub struct Standing {
     max_age: Option<Duration>,
-    base: Instant,
+    /// The cluster whose policies are in force; 0: none.
+    pub(super) cluster: Arc<AtomicU64>,
+    base: Running,
     /// Milliseconds after `base`, which may be negative; `NEVER` before there is anything.
     confirmed: AtomicI64,
     applied: watch::Sender<u64>,
+    obeyed: watch::Sender<Option<Obeyed>>,
     pub(super) connected: AtomicBool,
     pub(super) regressed: AtomicBool,
     pub(super) sessions: AtomicU64,
@@ -66,6 +74,8 @@ pub struct Standing {
     pub(super) beats: AtomicU64,
     pub(super) cached: AtomicU64,
     pub(super) cache_failures: AtomicU64,
+    /// The last change of a policy that was applied; 0: none was.
+    changed: AtomicU64,
     /// Which writing of everything the cache is at, and the last one that misses something.
     cache_generation: AtomicU64,
     cache_broken: AtomicU64,
@@ -78,9 +88,11 @@ impl Standing {
     pub fn new(max_age: Option<Duration>) -> Self {
         Self {
             max_age,
-            base: Instant::now(),
+            cluster: Arc::default(),
+            base: Running::start(),
             confirmed: AtomicI64::new(NEVER),
             applied: watch::Sender::new(0),
+            obeyed: watch::Sender::new(None),
             connected: AtomicBool::default(),
             regressed: AtomicBool::default(),
             sessions: AtomicU64::default(),
@@ -89,6 +101,7 @@ impl Standing {
             beats: AtomicU64::default(),
             cached: AtomicU64::default(),
             cache_failures: AtomicU64::default(),
+            changed: AtomicU64::default(),
             cache_generation: AtomicU64::new(1),
             cache_broken: AtomicU64::default(),
         }
@@ -101,6 +114,32 @@ impl Standing {
             *known = revision.max(*known);
             rises
         });
+    }
+
+    /// Everything up to `revision` of another history is in force, on the operator's word.
+    pub(super) fn begins_anew(&self, revision: u64) {
+        self.applied.send_replace(revision);
+    }
+
+    /// What was done on the operator's word.
+    pub(super) fn obeyed(&self, obeyed: Obeyed) {
+        self.obeyed.send_replace(Some(obeyed));
+    }
+
+    /// What is done on the operator's word, and the last of it that was.
+    pub(crate) fn obeys(&self) -> watch::Receiver<Option<Obeyed>> {
+        self.obeyed.subscribe()
+    }
+
+    /// The last change of a policy that is in force was at this revision.
+    pub(super) fn changed(&self, revision: i64) {
+        let revision = u64::try_from(revision).unwrap_or(0);
+        self.changed.store(revision, Ordering::Relaxed);
+    }
+
+    /// The revision of the last change of a policy that is in force.
+    pub(super) fn last_change(&self) -> Option<u64> {
+        Some(self.changed.load(Ordering::Relaxed)).filter(|at| *at > 0)
     }
 
     /// It was confirmed just now that nothing is missing.
@@ -214,6 +253,19 @@ mod tests {
         standing.confirm();
         assert!(standing.is_usable());
         assert!(standing.freshness().unwrap().age < hour);
+    }
+
+    /// A virtual machine that stood still for a minute has policies that are a minute old.
+    #[test]
+    fn ages_count_the_time_that_the_machine_sleeps() {
+        let minute = Duration::from_secs(60);
+        let mut standing = Standing::new(Some(minute / 2));
+        standing.confirm();
+        assert!(standing.is_usable());
+        if standing.base.sleep(minute) {
+            assert!(standing.freshness().unwrap().age >= minute);
+            assert!(!standing.is_usable());
+        }
     }
 
     #[test]

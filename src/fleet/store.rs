@@ -23,8 +23,10 @@ use std::thread::{self, JoinHandle};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use super::accept::History;
 use super::ledger::{Kept, Read};
 use super::standing::Standing;
+use crate::config::Etcd;
 
 pub(super) use damage::StoreError;
 use file::File;
@@ -42,12 +44,50 @@ pub(super) struct Meta {
     pub(super) beat: Option<(i64, Bytes)>,
     /// When that was last confirmed, in milliseconds since 1970.
     pub(super) confirmed: i64,
+    /// Whether etcd has told of another history since, and nobody resolved that.
+    pub(super) doubted: bool,
+}
+
+impl Meta {
+    pub(super) const fn history(&self) -> History {
+        History {
+            cluster: self.cluster,
+            revision: self.revision,
+        }
+    }
 }
 
 /// What the file held.
 pub(super) struct Restored {
     pub(super) meta: Meta,
+    /// Where it is from.
+    pub(super) origin: Origin,
     pub(super) rows: Vec<(Kept, Read)>,
+}
+
+/// Which cluster what was kept is of, as far as the configuration tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// One of whose endpoints none is configured now: another cluster's, until etcd says otherwise.
+    Elsewhere,
+    /// The configured one.
+    Here,
+}
+
+/// What a file belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Owns {
+    pub(super) prefix: String,
+    pub(super) endpoints: Vec<String>,
+}
+
+impl Owns {
+    pub(super) fn of(etcd: &Etcd) -> Self {
+        Self {
+            prefix: etcd.prefix.clone(),
+            endpoints: etcd.endpoints.iter().map(ToString::to_string).collect(),
+        }
+    }
 }
 
 enum Job {
@@ -74,10 +114,10 @@ impl Store {
     /// It cannot be used, and that is the operator's to mend. A damaged one is no error.
     pub(super) fn open(
         path: &Path,
-        prefix: &str,
+        owns: &Owns,
         standing: &Arc<Standing>,
     ) -> Result<(Self, Option<Restored>), StoreError> {
-        let (file, restored) = File::open(path, prefix)?;
+        let (file, restored) = File::open(path, owns)?;
         if let Some(restored) = &restored {
             let revision = u64::try_from(restored.meta.revision).unwrap_or(0);
             standing.cached.store(revision, Ordering::Relaxed);
@@ -132,14 +172,23 @@ impl Store {
         let Some(jobs) = &self.jobs else { return };
         let sent = tokio::time::timeout(writer::PATIENCE, jobs.send(job)).await;
         if !matches!(sent, Ok(Ok(()))) {
-            self.standing.cache_broke(self.standing.cache_generation());
+            self.lost();
         }
     }
 
     fn offer(&self, job: Job) {
         let Some(jobs) = &self.jobs else { return };
         if jobs.try_send(job).is_err() {
+            self.lost();
+        }
+    }
+
+    /// The thread does not take any more: its disk hangs, or it ended. It is told once.
+    fn lost(&self) {
+        if !self.standing.cache_is_behind() {
             self.standing.cache_broke(self.standing.cache_generation());
+            self.standing.cache_failures.fetch_add(1, Ordering::Relaxed);
+            tracing::error!("policies are not kept for the next start: the cache cannot keep up");
         }
     }
 }

@@ -13,23 +13,30 @@
 //!
 //! A key's `mod_revision` is its policy's version, and its entity tag is that number.
 
+mod line;
+mod request;
+
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use rustls::ClientConfig;
-use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 use super::etcd::{
-    Compare, EtcdError, KeyValue, PutRequest, RangeRequest, RequestOp, ResponseOp, Session,
-    TxnRequest, TxnResponse, compare, request_op, response_op, tls,
+    EtcdError, KeyValue, RequestOp, ResponseOp, TxnRequest, TxnResponse, renewed, request_op,
+    response_op,
 };
 use super::keys::Keys;
 use crate::config::Etcd;
 use crate::core::policy::Version;
 use crate::core::tenant::TenantId;
 use crate::policies::write::{Expect, Replaced, WriteError, Written, check, compare as fits};
+use crate::tls::Renewed;
+
+use line::Line;
+use request::one;
+pub(super) use request::{is_at, put};
 
 /// How long one write tries, over all members.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,17 +49,8 @@ const ATTEMPTS: usize = 5;
 
 /// The texts of policies in etcd.
 pub struct Originals {
-    etcd: Arc<Etcd>,
-    tls: Arc<ClientConfig>,
     keys: Keys,
-    line: Mutex<Line>,
-}
-
-/// The connection in use, and which member is asked next.
-#[derive(Default)]
-struct Line {
-    session: Option<Session>,
-    next: usize,
+    line: Line,
 }
 
 /// A text as it stands in etcd.
@@ -121,16 +119,21 @@ impl Originals {
     /// # Errors
     /// A sentence that names the file of a certificate.
     pub fn new(etcd: &Arc<Etcd>) -> Result<Self, String> {
-        Ok(Self::over(etcd, &tls(etcd)?))
+        let tls = Arc::new(renewed(etcd)?);
+        Ok(Self::in_cluster(etcd, &tls, Arc::default()))
     }
 
-    /// Of this cluster, with TLS that is there already.
-    pub fn over(etcd: &Arc<Etcd>, tls: &Arc<ClientConfig>) -> Self {
+    /// Of the cluster with this id, whatever else there is at the endpoints; 0: of the first that
+    /// answers, from then on.
+    pub(super) fn in_cluster(
+        etcd: &Arc<Etcd>,
+        tls: &Arc<Renewed>,
+        cluster: Arc<AtomicU64>,
+    ) -> Self {
+        let keys = Keys::below(&etcd.prefix);
         Self {
-            tls: Arc::clone(tls),
-            etcd: Arc::clone(etcd),
-            keys: Keys::below(&etcd.prefix),
-            line: Mutex::default(),
+            line: Line::new(etcd, tls, cluster, keys.beat()),
+            keys,
         }
     }
 
@@ -224,7 +227,7 @@ impl Originals {
                 Ok(found) => return Ok(found),
                 Err(error) => error,
             };
-            self.hang_up().await;
+            self.line.hang_up().await;
             if is_final(&error) || Instant::now() + PAUSE >= deadline {
                 return Err(error);
             }
@@ -233,7 +236,7 @@ impl Originals {
     }
 
     async fn range(&self, key: &[u8]) -> Result<Looked, EtcdError> {
-        let session = self.session().await?;
+        let session = self.line.session().await?;
         let answer = session.range(one(key)).await?;
         let revision = answer.header.map_or(0, |header| header.revision);
         Ok(Looked {
@@ -251,7 +254,7 @@ impl Originals {
     ) -> Result<Swap, WriteError> {
         let mut unanswered = None;
         loop {
-            let session = match self.session().await {
+            let session = match self.line.session().await {
                 Ok(session) => session,
                 Err(error) if is_final(&error) || Instant::now() + PAUSE >= deadline => {
                     return match unanswered {
@@ -280,7 +283,7 @@ impl Originals {
                     };
                 }
                 Err(error) => {
-                    self.hang_up().await;
+                    self.line.hang_up().await;
                     let first = unanswered.get_or_insert(error);
                     if Instant::now() + PAUSE >= deadline {
                         return Ok(Swap::Unknown(first.clone()));
@@ -289,66 +292,6 @@ impl Originals {
                 }
             }
         }
-    }
-
-    /// The connection in use, or another one.
-    async fn session(&self) -> Result<Session, EtcdError> {
-        let mut line = self.line.lock().await;
-        if let Some(session) = &line.session {
-            return Ok(session.clone());
-        }
-        let members = &self.etcd.endpoints;
-        let mut last = EtcdError::Silent;
-        for _ in 0..members.len() {
-            let Some(member) = members.get(line.next % members.len()) else {
-                break;
-            };
-            match Session::open(&self.etcd, &self.tls, member).await {
-                Ok(session) => {
-                    line.session = Some(session.clone());
-                    return Ok(session);
-                }
-                Err(error) => last = error,
-            }
-            line.next = line.next.wrapping_add(1);
-        }
-        Err(last)
-    }
-
-    /// The next one asks another member.
-    async fn hang_up(&self) {
-        let mut line = self.line.lock().await;
-        if line.session.take().is_some() {
-            line.next = line.next.wrapping_add(1);
-        }
-    }
-}
-
-fn one(key: &[u8]) -> RangeRequest {
-    RangeRequest {
-        key: key.to_owned().into(),
-        ..RangeRequest::default()
-    }
-}
-
-/// The comparison that every write carries: the key is at this revision; 0: it is not there.
-pub(super) fn is_at(key: &[u8], revision: i64) -> Compare {
-    Compare {
-        result: compare::CompareResult::Equal.into(),
-        target: compare::CompareTarget::Mod.into(),
-        key: key.to_owned().into(),
-        target_union: Some(compare::TargetUnion::ModRevision(revision)),
-    }
-}
-
-/// Puts a text.
-pub(super) fn put(key: &[u8], bytes: &[u8]) -> RequestOp {
-    RequestOp {
-        request: Some(request_op::Request::RequestPut(PutRequest {
-            key: key.to_owned().into(),
-            value: bytes.to_owned().into(),
-            ..PutRequest::default()
-        })),
     }
 }
 
@@ -387,6 +330,7 @@ fn is_final(error: &EtcdError) -> bool {
         }
         EtcdError::Connection(_)
         | EtcdError::NoLeader
+        | EtcdError::Nonsense(_)
         | EtcdError::SignedOut
         | EtcdError::Silent
         | EtcdError::TooLarge => false,

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tidegate::config::{
     self, Browsers, Config, Connection, Connector, Cookies, CreatorSource, ErrorFormat, Place,
-    Route, RouteKind,
+    PolicySource, Route, RouteKind,
 };
 use tidegate::core::isolation::{OnNotEntra, Provider};
 use tidegate::core::tenant::TenantId;
@@ -39,10 +40,14 @@ fn copy() -> TempDir {
         certs.join("gateway.pem"),
         certs.join("ca.pem"),
         config.join("mock-ca.pem"),
+        certs.join("etcd-ca.pem"),
+        certs.join("etcd-client.pem"),
     ] {
         fs::write(file, made.cert.pem()).unwrap();
     }
-    fs::write(certs.join("gateway.key"), made.signing_key.serialize_pem()).unwrap();
+    for file in ["gateway.key", "etcd-client.key"] {
+        fs::write(certs.join(file), made.signing_key.serialize_pem()).unwrap();
+    }
     place
 }
 
@@ -71,6 +76,7 @@ fn each_file_loads_and_passes_check() {
             "azure-devops.toml",
             "connections.toml",
             "consent-redirect.toml",
+            "fleet.toml",
             "gateway.toml",
             "logic-apps.toml",
             "mock.toml",
@@ -122,6 +128,44 @@ fn the_gateway_believes_only_the_platforms_certificate() {
     let token = &config.routes[0];
     assert!(matches!(&token.creator[..], [CreatorSource::Header(_)]));
     assert!(matches!(&token.connector, Connector::Header(_)));
+}
+
+/// Every key of `[policies.etcd]` is there, or in a comment that could be one.
+#[test]
+fn a_gateway_of_a_fleet_is_told_where_etcd_is_and_how_old_policies_may_be() {
+    let place = copy();
+    let config = load(&place, "fleet.toml");
+    let PolicySource::Etcd(etcd) = &config.policies.source else {
+        panic!("not from etcd");
+    };
+    assert_eq!(etcd.endpoints.len(), 3);
+    let is_tls = |uri: &http::Uri| uri.scheme_str() == Some("https");
+    assert!(etcd.endpoints.iter().all(is_tls));
+    assert!(etcd.ca.is_some() && etcd.certificate.is_some());
+    assert_eq!(etcd.max_age, Some(Duration::from_secs(24 * 3600)));
+
+    let file = place.path().join("config/fleet.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let mut told = String::new();
+    for line in text.lines() {
+        let commented = ["prefix", "user", "password_file"];
+        let is = |key: &&str| line.starts_with(&format!("# {key} = "));
+        let line = if commented.iter().any(is) {
+            line.trim_start_matches("# ")
+        } else {
+            line
+        };
+        told.push_str(line);
+        told.push('\n');
+    }
+    fs::write(&file, told).unwrap();
+    fs::write(place.path().join("config/etcd-password"), "password\n").unwrap();
+    let whole = load(&place, "fleet.toml");
+    let PolicySource::Etcd(whole) = &whole.policies.source else {
+        panic!("not from etcd");
+    };
+    assert_eq!(whole.prefix, etcd.prefix, "the default");
+    assert_eq!(whole.user.as_ref().unwrap().name, "tidegate");
 }
 
 #[test]

@@ -207,8 +207,10 @@ fn reached(stack: &Stack, config: &Config) {
         let port = etcd.endpoints[0].port_u16().unwrap();
         wanted.insert(1, vec![u64::from(port)]);
     }
-    if let Some(traces) = &config.traces {
-        let port = traces.endpoint.authority.port_u16().unwrap();
+    let traces = config.traces.as_ref().map(|traces| &traces.collector);
+    let logs = config.logs.as_ref().map(|logs| &logs.collector);
+    for collector in traces.into_iter().chain(logs) {
+        let port = collector.endpoint.authority.port_u16().unwrap();
         wanted.push(vec![u64::from(port)]);
     }
     assert_eq!(rules(policy, "egress", "to"), wanted, "{name}");

@@ -15,7 +15,7 @@ fn certificates_are_verified_both_ways() {
     let cluster = Cluster::with(Options {
         members: 1,
         tls: Some(Tls::new()),
-        arguments: Vec::new(),
+        ..Options::default()
     });
     let revision = cluster.put(tenant(CONTOSO), &document(CONTOSO, 1));
     let cache = |name: &str| cluster.place.path().join(name);
@@ -52,8 +52,8 @@ fn certificates_are_verified_both_ways() {
 fn with_users() -> Cluster {
     let cluster = Cluster::with(Options {
         members: 1,
-        tls: None,
         arguments: vec!["--auth-token-ttl", "1"],
+        ..Options::default()
     });
     cluster.put(tenant(CONTOSO), &document(CONTOSO, 1));
     for command in [

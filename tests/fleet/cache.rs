@@ -208,6 +208,14 @@ fn a_full_disk_costs_the_next_start_and_nothing_else() {
     assert_eq!(gateway.policies.stats().policies, 60);
     until("it is told", || gateway.stats().cache_failures > 0);
     until("it is fresh", || gateway.is_fresh());
+    // Nor is it a reason to read everything whenever etcd's leader changes.
+    let sessions = gateway.stats().sessions;
+    cluster.kill(0);
+    cluster.start_all();
+    until("it is there again", || {
+        gateway.stats().sessions > sessions && gateway.is_fresh()
+    });
+    assert_eq!(gateway.stats().snapshots, 1);
     let kept = gateway.stats().cached;
     assert!((first..last).contains(&kept), "{kept}");
     drop(gateway);

@@ -1,169 +1,12 @@
 //! The gateway itself, as probes, clients and readers of its records meet it.
 
-use std::cell::Cell;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
-use tokio::runtime::Runtime;
 
-use super::harness::{CONTOSO, Cluster, FABRIKAM, document, etcd, tenant, until};
-
-/// A gateway's process that serves Contoso.
-struct Gateway {
-    child: Child,
-    data: String,
-    admin: String,
-    client: reqwest::Client,
-    runtime: Runtime,
-    records: PathBuf,
-    /// Records there are, if all are written.
-    asked: Cell<usize>,
-    _lines: Receiver<String>,
-}
-
-impl Gateway {
-    fn start(cluster: &Cluster, more: &str) -> Self {
-        let place = cluster.place.path();
-        let records = place.join("audit.jsonl");
-        let endpoints = cluster.settings().endpoints;
-        let endpoint = |uri: &http::Uri| format!("\"http://{}\"", uri.authority().unwrap());
-        let endpoints: Vec<_> = endpoints.iter().map(endpoint).collect();
-        let config = format!(
-            r#"
-            listen.address = "127.0.0.1:0"
-            admin.address = "127.0.0.1:0"
-            audit.output = "audit.jsonl"
-            log.format = "json"
-
-            [policies.etcd]
-            endpoints = [{}]
-            cache = "policies.sqlite"
-            gateway = "gateway-0"
-            {more}
-
-            [providers.entra]
-            kind = "entra"
-            authority = "https://127.0.0.1:1"
-
-            [[routes]]
-            name = "token"
-            kind = "token"
-            provider = "entra"
-            path = "/{{tenant}}/oauth2/v2.0/token"
-            creator = [{{ tenant = "{CONTOSO}" }}]
-            "#,
-            endpoints.join(", ")
-        );
-        fs::write(place.join("tidegate.toml"), config).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
-            .args(["serve", "--config", "tidegate.toml"])
-            .current_dir(place)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        let (lines, told) = channel();
-        std::thread::spawn(move || {
-            for line in log.lines().map_while(Result::ok) {
-                println!("{line}");
-                drop(lines.send(line));
-            }
-        });
-        let (mut data, mut admin) = (None, None);
-        while data.is_none() || admin.is_none() {
-            let line = told.recv_timeout(Duration::from_secs(60)).unwrap();
-            let line: Value = serde_json::from_str(&line).unwrap();
-            let line = line.get("fields").unwrap_or(&line).clone();
-            if line["message"] == "listening" {
-                let address = Some(format!("http://{}", line["address"].as_str().unwrap()));
-                if line["listener"] == "admin" {
-                    admin = address;
-                } else {
-                    data = address;
-                }
-            }
-        }
-        Self {
-            child,
-            data: data.unwrap(),
-            admin: admin.unwrap(),
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
-            runtime: tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap(),
-            asked: Cell::new(lines_of(&records).len()),
-            records,
-            _lines: told,
-        }
-    }
-
-    fn get(&self, path: &str) -> (u16, String) {
-        self.runtime.block_on(async {
-            let answer = self
-                .client
-                .get(format!("{}{path}", self.admin))
-                .send()
-                .await
-                .unwrap();
-            (answer.status().as_u16(), answer.text().await.unwrap())
-        })
-    }
-
-    /// What a token request for Fabrikam gets.
-    fn exchange(&self) -> u16 {
-        self.asked.set(self.asked.get() + 1);
-        let url = format!("{}/{FABRIKAM}/oauth2/v2.0/token", self.data);
-        let body = "grant_type=authorization_code&code=c";
-        let form = "application/x-www-form-urlencoded";
-        self.runtime.block_on(async {
-            let request = self
-                .client
-                .post(url)
-                .header("content-type", form)
-                .body(body);
-            request.send().await.unwrap().status().as_u16()
-        })
-    }
-
-    fn last_record(&self) -> Value {
-        until("it is written", || {
-            lines_of(&self.records).len() >= self.asked.get()
-        });
-        serde_json::from_str(lines_of(&self.records).last().unwrap()).unwrap()
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-/// The whole lines of a file.
-fn lines_of(file: &Path) -> Vec<String> {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    whole.lines().map(str::to_owned).collect()
-}
-
-fn metric(text: &str, name: &str) -> Option<f64> {
-    let line = text.lines().find(|line| line.starts_with(name))?;
-    line.rsplit(' ').next()?.parse().ok()
-}
+use super::harness::{CONTOSO, Cluster, Gateway, Start, document, etcd, metric, tenant, until};
 
 #[test]
 fn it_decides_by_what_etcd_says_and_says_how_fresh_that_is() {
@@ -175,7 +18,7 @@ fn it_decides_by_what_etcd_says_and_says_how_fresh_that_is() {
     cluster.kill(0);
 
     // Neither etcd nor a cache: not ready, and nothing is decided. Nobody was asked.
-    let gateway = Gateway::start(&cluster, "");
+    let gateway = Gateway::start(&cluster, &Start::default());
     assert_eq!(gateway.get("/livez").0, 200);
     assert_eq!(
         gateway.get("/readyz"),
@@ -241,7 +84,7 @@ fn it_decides_by_what_etcd_says_and_says_how_fresh_that_is() {
     });
     gateway.kill();
     cluster.kill(0);
-    let gateway = Gateway::start(&cluster, "");
+    let gateway = Gateway::start(&cluster, &Start::default());
     assert_eq!(gateway.get("/readyz").0, 200);
     assert_eq!(gateway.exchange(), 403);
     let record = gateway.last_record();

@@ -1,10 +1,18 @@
 //! An etcd cluster, what stands in it, and gateways' policies that follow it.
 
 mod cluster;
+mod fake;
+mod gateway;
+mod net;
 mod policies;
+mod tls;
 
-pub use cluster::{Cluster, Options, Tls, etcd};
+pub use cluster::{Cluster, Options, etcd};
+pub use fake::Fake;
+pub use gateway::{Gateway, Start, metric};
+pub use net::{GATEWAYS, Net};
 pub use policies::{CONTOSO, FABRIKAM, Follower, TAILSPIN, Watcher, document, tenant};
+pub use tls::Tls;
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -14,14 +14,18 @@
     reason = "a test tells what is wrong by failing there"
 )]
 
+mod accept;
 mod auth;
 mod cache;
+mod clock;
 mod commands;
 mod demonstration;
 mod follow;
 mod gateway;
 mod harness;
 mod history;
+mod hostile;
 mod outage;
+mod partition;
 mod simulation;
 mod write;

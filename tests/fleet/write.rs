@@ -5,11 +5,16 @@ mod way;
 use std::sync::Arc;
 
 use tidegate::config::Etcd;
+use tidegate::fleet::bulk::{self, Texts};
+use tidegate::fleet::etcd::{Session, tls};
+use tidegate::fleet::keys::Keys;
 use tidegate::fleet::write::{Original, Originals};
 use tidegate::policies::write::{Expect, WriteError, Written};
 use tokio::runtime::Runtime;
 
-use super::harness::{CONTOSO, Cluster, FABRIKAM, Follower, document, etcd, tenant, until};
+use super::harness::{
+    CONTOSO, Cluster, FABRIKAM, Follower, TAILSPIN, document, etcd, tenant, until,
+};
 use way::{Trouble, Way};
 
 /// In the text whose way is troubled.
@@ -196,11 +201,17 @@ fn an_answer_that_nobody_can_get_is_told_as_unknown() {
     if !etcd() {
         return;
     }
+    for trouble in [Trouble::Severed, Trouble::Muted] {
+        nobody_can_tell(trouble);
+    }
+}
+
+fn nobody_can_tell(trouble: Trouble) {
     let cluster = Cluster::start(1);
     let mut settings = cluster.settings();
     let direct = Writer::of(&settings);
     let first = direct.put(&document(CONTOSO, 0), &Expect::Absent).unwrap();
-    let way = Way::to(&settings.endpoints[0], MARKER, Trouble::Severed);
+    let way = Way::to(&settings.endpoints[0], MARKER, trouble);
     settings.endpoints = vec![way.uri()];
     match Writer::of(&settings).put(&marked(), &Expect::Match(first.etag.clone())) {
         Err(WriteError::Unknown {
@@ -212,6 +223,23 @@ fn an_answer_that_nobody_can_get_is_told_as_unknown() {
     until("it is written", || {
         direct.read().unwrap().bytes == marked().as_bytes()
     });
+}
+
+/// The member is there, and answers everything but this.
+#[test]
+fn a_put_that_never_arrives_is_told_as_unknown() {
+    if !etcd() {
+        return;
+    }
+    let cluster = Cluster::start(1);
+    let mut settings = cluster.settings();
+    let direct = Writer::of(&settings);
+    let first = direct.put(&document(CONTOSO, 0), &Expect::Absent).unwrap();
+    let way = Way::to(&settings.endpoints[0], MARKER, Trouble::Dropped);
+    settings.endpoints = vec![way.uri()];
+    let told = Writer::of(&settings).put(&marked(), &Expect::Match(first.etag));
+    assert!(matches!(told, Err(WriteError::Unknown { .. })), "{told:?}");
+    assert_eq!(direct.read().unwrap().version(), first.version);
 }
 
 #[test]
@@ -239,6 +267,102 @@ fn a_put_that_arrives_late_overwrites_nothing() {
         cluster.put_key("later", b"1") > second.version.0 + 20
     });
     assert_eq!(direct.read().unwrap().version(), second.version);
+}
+
+/// It was written, nobody could hear so, and somebody else wrote over it: it is not written again, nor
+/// told to have been refused.
+#[test]
+fn what_was_written_over_meanwhile_is_not_written_again() {
+    if !etcd() {
+        return;
+    }
+    for any in [true, false] {
+        let cluster = Cluster::start(1);
+        let mut settings = cluster.settings();
+        let direct = Writer::of(&settings);
+        let first = direct.put(&document(CONTOSO, 0), &Expect::Absent).unwrap();
+        let expect = if any {
+            Expect::Any
+        } else {
+            Expect::Match(first.etag)
+        };
+        let way = Way::to(&settings.endpoints[0], MARKER, Trouble::Severed);
+        settings.endpoints = vec![way.uri()];
+        let told = std::thread::scope(|scope| {
+            let writing = scope.spawn(|| Writer::of(&settings).put(&marked(), &expect));
+            until("it is written", || {
+                direct.read().unwrap().bytes == marked().as_bytes()
+            });
+            direct.put(&document(CONTOSO, 3), &Expect::Any).unwrap();
+            way.open();
+            writing.join().unwrap()
+        });
+        assert!(matches!(told, Err(WriteError::Unknown { .. })), "{told:?}");
+        let stands = direct.read().unwrap();
+        assert_eq!(stands.bytes, document(CONTOSO, 3).as_bytes());
+    }
+}
+
+/// Of a key that is gone etcd tells the revision 0, which is no older one.
+#[test]
+fn a_put_that_arrives_late_brings_nothing_back() {
+    if !etcd() {
+        return;
+    }
+    let cluster = Cluster::start(1);
+    let mut settings = cluster.settings();
+    let direct = Writer::of(&settings);
+    let first = direct.put(&document(CONTOSO, 0), &Expect::Absent).unwrap();
+    let way = Way::to(&settings.endpoints[0], MARKER, Trouble::Held);
+    settings.endpoints = vec![way.uri()];
+    let late = Writer::of(&settings).put(&marked(), &Expect::Match(first.etag));
+    assert!(matches!(late, Err(WriteError::Unknown { .. })), "{late:?}");
+    let gone = cluster.delete(tenant(CONTOSO));
+    way.deliver();
+    way.open();
+    until("etcd goes on", || {
+        cluster.put_key("later", b"1") > gone + 20
+    });
+    assert_eq!(direct.read(), None);
+}
+
+/// What is imported replaces what was looked at, and nothing that came meanwhile.
+#[test]
+fn an_import_leaves_what_somebody_wrote_meanwhile() {
+    if !etcd() {
+        return;
+    }
+    let cluster = Cluster::start(1);
+    cluster.put(tenant(CONTOSO), &document(CONTOSO, 0));
+    let etcd = Arc::new(cluster.settings());
+    let keys = Keys::below(&etcd.prefix);
+    let originals = Originals::new(&etcd).unwrap();
+    let ids = [CONTOSO, FABRIKAM, TAILSPIN];
+    let texts: Texts = ids
+        .map(|id| (tenant(id), document(id, 5).into_bytes()))
+        .into();
+    let runtime = Runtime::new().unwrap();
+    let done = runtime.block_on(async {
+        let tls = tls(&etcd).unwrap();
+        let session = Session::open_any(&etcd, &tls).await.unwrap();
+        let plan = bulk::plan(&session, &keys, &texts).await.unwrap();
+        assert_eq!((plan.new.len(), plan.differ.len()), (2, 1));
+        tokio::task::block_in_place(|| {
+            cluster.put(tenant(CONTOSO), &document(CONTOSO, 1));
+            cluster.put(tenant(FABRIKAM), &document(FABRIKAM, 2));
+        });
+        let apply = bulk::apply(&session, &originals, &keys, &plan, &texts, |_| {});
+        apply.await.unwrap()
+    });
+    let left: Vec<_> = done.left.iter().map(|(tenant, _)| *tenant).collect();
+    assert_eq!(done.put, 1, "{:?}", done.left);
+    assert!(left.contains(&tenant(CONTOSO)) && left.contains(&tenant(FABRIKAM)));
+    let entries = [(CONTOSO, 1), (FABRIKAM, 2), (TAILSPIN, 5)];
+    for (id, entries) in entries {
+        let read = runtime.block_on(originals.read(tenant(id)));
+        let stands = read.unwrap().unwrap();
+        assert_eq!(stands.bytes, document(id, entries).as_bytes());
+    }
 }
 
 #[test]

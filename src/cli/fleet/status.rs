@@ -17,7 +17,7 @@ use crate::problem::visible;
 pub(super) fn run(args: &StatusArgs) -> Result<Exit, Fault> {
     let cluster = Cluster::of(&args.config)?;
     let fleet = cluster.run(async |session| status::read(session, &cluster.keys).await)?;
-    let exit = if fleet.behind() == 0 && !fleet.gateways.is_empty() {
+    let exit = if fleet.behind() == 0 && fleet.complete && !fleet.gateways.is_empty() {
         Exit::Done
     } else {
         Exit::Failed
@@ -48,12 +48,18 @@ impl fmt::Display for Shown<'_> {
             "cluster {} at revision {}",
             fleet.cluster, fleet.revision
         )?;
-        let changed = fleet.changed.map_or("never changed".to_owned(), |at| {
+        let changed = fleet.changed.map_or("no change known of".to_owned(), |at| {
             format!("last changed at revision {at}")
         });
         writeln!(f, "{}, {changed}", plural(fleet.policies, "policy"))?;
         let (all, behind) = (fleet.gateways.len(), fleet.behind());
         writeln!(f, "{}, {behind} behind", plural(all as u64, "gateway"))?;
+        if !fleet.complete {
+            writeln!(
+                f,
+                "This may not be all: no heartbeat came, or history was compacted that a gateway misses"
+            )?;
+        }
         if fleet.unreadable > 0 {
             let keys = plural(fleet.unreadable as u64, "key");
             writeln!(
@@ -135,6 +141,7 @@ mod tests {
                 started: "2026-11-22T08:00:00Z".parse().unwrap(),
                 told: "2026-11-22T09:59:58.5Z".parse().unwrap(),
                 revision,
+                changed: Some(100),
                 age_ms: revision.map(|_| 1_200),
                 policies: 11,
                 problems: 0,
@@ -148,6 +155,7 @@ mod tests {
             cluster: "00000000000000ab".to_owned(),
             revision: 120,
             changed: Some(100),
+            complete: true,
             policies: 11,
             gateways,
             unreadable: 0,

@@ -21,6 +21,9 @@ pub enum EtcdError {
     /// The member knows no leader.
     #[error("the member has no leader")]
     NoLeader,
+    /// An answer that etcd cannot mean: it is not taken for one.
+    #[error("etcd contradicts itself: {0}")]
+    Nonsense(&'static str),
     /// The file with the password cannot be read.
     #[error("password_file cannot be read, or holds no password")]
     Password,
@@ -57,7 +60,11 @@ impl From<Status> for EtcdError {
         if says("invalid user ID or password") {
             return Self::SignIn;
         }
-        if says("invalid auth token") || says("revision of auth store is old") {
+        if says("invalid auth token")
+            || says("revision of auth store is old")
+            // It was asked without a token, while another request signed in.
+            || says("user name is empty")
+        {
             return Self::SignedOut;
         }
         if says("decoded message length") {
@@ -116,6 +123,11 @@ mod tests {
             (
                 Code::InvalidArgument,
                 "etcdserver: revision of auth store is old",
+                EtcdError::SignedOut,
+            ),
+            (
+                Code::InvalidArgument,
+                "etcdserver: user name is empty",
                 EtcdError::SignedOut,
             ),
             (

@@ -1,3 +1,4 @@
+use super::super::etcd::KeyValue;
 use super::*;
 
 const A: &str = "aaaaaaaa-1111-4111-8111-111111111111";
@@ -78,9 +79,11 @@ fn a_snapshot_brings_what_is_newer_and_takes_what_is_gone() {
     let mut ledger = ledger();
     ledger.apply([row(A, 3, Some(&policy(A))), row(B, 4, Some(&policy(B)))]);
     let same = vec![row(A, 3, Some(&policy(A)))];
-    let pass = ledger.apply_newer(same.clone(), Keep::Changes).unwrap();
+    let pass = ledger
+        .apply_newer(same.clone(), Keep::Changes, None)
+        .unwrap();
     assert_eq!((pass.changes.len(), pass.kept.len()), (0, 0));
-    let pass = ledger.apply_newer(same, Keep::Everything).unwrap();
+    let pass = ledger.apply_newer(same, Keep::Everything, None).unwrap();
     assert_eq!((pass.changes.len(), pass.kept.len()), (0, 1));
 
     let names = HashSet::from([Bytes::from(A)]);
@@ -89,12 +92,114 @@ fn a_snapshot_brings_what_is_newer_and_takes_what_is_gone() {
     assert_eq!((version(&ledger, A), version(&ledger, B)), (Some(3), None));
 
     let older = vec![row(A, 2, Some(&policy(A)))];
-    assert!(ledger.apply_newer(older, Keep::Changes).is_err());
+    assert!(ledger.apply_newer(older, Keep::Changes, None).is_err());
     assert_eq!(version(&ledger, A), Some(3));
+}
+
+/// Up to what was applied, a snapshot of the same history holds nothing else than what is known.
+#[test]
+fn a_snapshot_of_another_history_is_told_by_what_is_known() {
+    let open = policy(A).replace("[]", r#"[{"tenantId":"*"}]"#);
+    let known = || {
+        let mut ledger = ledger();
+        ledger.apply([row(A, 30, Some(&policy(A))), row("odd", 31, Some("{"))]);
+        ledger
+    };
+    for (rows, fits) in [
+        (
+            vec![row(A, 30, Some(&policy(A))), row("odd", 31, Some("{"))],
+            true,
+        ),
+        // Changed, deleted, added since.
+        (vec![row(A, 41, Some(&policy(A)))], true),
+        (vec![], true),
+        (vec![row(B, 41, Some(&policy(B)))], true),
+        (vec![row("accepted/1", 7, Some("{}"))], true),
+        // From before, and not known.
+        (vec![row(B, 40, Some(&policy(B)))], false),
+        (vec![row(A, 40, Some(&policy(A)))], false),
+        (vec![row(A, 29, Some(&policy(A)))], false),
+        (vec![row("odd", 40, Some("{"))], false),
+        // Another text of the same revision.
+        (vec![row(A, 30, Some(&open))], false),
+        (vec![row(A, 30, Some("{"))], false),
+    ] {
+        let told = format!("{rows:?}");
+        let applied = known().apply_newer(rows, Keep::Changes, Some(40));
+        assert_eq!(applied.is_ok(), fits, "{told}");
+    }
+    // Where the history was compared, what is not known was missed.
+    let missed = vec![row(B, 40, Some(&policy(B)))];
+    assert!(known().apply_newer(missed, Keep::Changes, None).is_ok());
+}
+
+#[test]
+fn what_is_told_late_was_known_or_is_missed() {
+    let mut ledger = ledger();
+    ledger.apply([row(A, 30, Some(&policy(A)))]);
+    for (told, missed) in [
+        (row(A, 30, Some(&policy(A))), false),
+        (row(A, 29, Some(&policy(A))), false),
+        (row(A, 29, None), false),
+        (row(B, 29, None), false),
+        (row("beat", 35, Some("b")), false),
+        (row("accepted/1", 35, Some("b")), false),
+        (row(A, 35, Some(&policy(A))), true),
+        (row(A, 35, None), true),
+        (row(B, 35, Some(&policy(B))), true),
+    ] {
+        assert_eq!(ledger.misses(&told), missed, "{told:?}");
+    }
 }
 
 /// Whatever happened to the keys: what is in force is what the last good text of each says, and
 /// what the cache was told gives the same again.
+#[test]
+fn an_acceptance_that_was_seen_is_remembered_whatever_becomes_of_it() {
+    let mut ledger = ledger();
+    let pass = ledger.apply([row("accepted/1", 4, Some("{}"))]);
+    assert_eq!((pass.found.len(), pass.changes.len()), (0, 0));
+    assert_eq!(pass.kept, ledger.seen());
+    // Told again, and gone.
+    assert_eq!(ledger.apply([row("accepted/1", 4, Some("{}"))]).kept, []);
+    assert_eq!(ledger.apply([row("accepted/1", 5, None)]).kept, []);
+    ledger.retain(&HashSet::new(), 9);
+    let restored = |kept: Vec<Kept>| {
+        let mut restored = self::ledger();
+        let read = |kept: Kept| (kept.clone(), read(&kept.name, kept.value.as_deref(), 4));
+        restored.restore(kept.into_iter().map(read).collect());
+        restored
+    };
+    for ledger in [ledger.anew(), restored(ledger.seen()), ledger] {
+        assert!(ledger.has_seen(b"accepted/1") && !ledger.has_seen(b"accepted/2"));
+        assert_eq!(ledger.seen().len(), 1);
+        assert_eq!(ledger.changed(), 0, "no policy was changed");
+    }
+}
+
+#[test]
+fn the_last_change_is_a_witness_of_its_history() {
+    let mut ledger = ledger();
+    assert!(ledger.newest().is_none());
+    let found = |revision, value: &str| KeyValue {
+        mod_revision: revision,
+        value: value.to_owned().into(),
+        ..KeyValue::default()
+    };
+    // Whatever the order in which they are told.
+    ledger.apply([row(A, 7, Some("one")), row(B, 5, Some("two"))]);
+    let newest = ledger.newest().unwrap();
+    assert!(newest.is(Some(&found(7, "one"))));
+    for other in [Some(found(6, "one")), Some(found(7, "other")), None] {
+        assert!(!newest.is(other.as_ref()), "{other:?}");
+    }
+    ledger.apply([row("accepted/1", 8, Some("{}")), row("beat", 9, Some("{}"))]);
+    assert_eq!(ledger.changed(), 7);
+    ledger.apply([row(A, 10, None)]);
+    let newest = ledger.newest().unwrap();
+    assert!(newest.is(None) && !newest.is(Some(&found(7, "one"))));
+}
+
 #[test]
 fn what_was_kept_restores_what_was_in_force() {
     let shouted = A.to_uppercase();

@@ -8,12 +8,13 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::super::accept::{Accepted, History};
 use super::super::etcd::{EtcdError, RangeRequest, RangeResponse, Session};
 use super::super::keys::{Owner, owner};
 use super::super::ledger::{Keep, Kept, Pass};
 use super::super::pages::Parts;
-use super::super::store::Meta;
-use super::{ANEW, End, Goal, LATEST_ANEW, Source, header, regressed, row};
+use super::super::store::{Meta, Origin};
+use super::{ANEW, End, Goal, LATEST_ANEW, Source, Witness, header, regressed, row};
 
 /// Keys of a page, at first and at most.
 const FIRST: i64 = 100;
@@ -26,6 +27,20 @@ impl Source {
     /// Reads everything, and puts it in force. What the cache is told of it ends with what is known
     /// to be whole.
     pub(super) async fn read_all(&mut self, session: &Session, keep: Keep) -> Result<Goal, End> {
+        self.read(session, keep, Base::Applied).await
+    }
+
+    /// The same, of another history than the one that was applied: of that, nothing stays.
+    pub(super) async fn read_anew(
+        &mut self,
+        session: &Session,
+        accepted: &Accepted,
+    ) -> Result<Goal, End> {
+        let base = Base::Accepted(accepted);
+        self.read(session, Keep::Everything, base).await
+    }
+
+    async fn read(&mut self, session: &Session, keep: Keep, base: Base<'_>) -> Result<Goal, End> {
         self.standing.snapshots.fetch_add(1, Ordering::Relaxed);
         self.writing_all = true;
         if keep == Keep::Everything {
@@ -38,17 +53,25 @@ impl Source {
             self.pace.anew = Instant::now();
             self.store.clear().await;
         }
-        let read = self.pages(session, keep).await;
+        let read = self.pages(session, keep, base).await;
         self.writing_all = false;
         if read.is_err() {
             self.store.abort().await;
         }
+        if matches!((&read, base), (Err(End::Regressed(_)), Base::Applied)) {
+            self.doubt(session.cluster());
+        }
+        self.broken &= read.is_err();
         read
     }
 
-    async fn pages(&mut self, session: &Session, keep: Keep) -> Result<Goal, End> {
+    async fn pages(&mut self, session: &Session, keep: Keep, base: Base<'_>) -> Result<Goal, End> {
         // What is in force stays as it is until everything is there.
-        let mut ledger = self.ledger.clone();
+        let mut ledger = match base {
+            Base::Accepted(_) => self.ledger.anew(),
+            Base::Applied => self.ledger.clone(),
+        };
+        let known_up_to = self.known_up_to(base);
         let mut names: HashSet<Bytes> = HashSet::new();
         let mut pass = Pass::default();
         let (key, range_end) = self.keys.policies();
@@ -63,7 +86,11 @@ impl Source {
             let answer = page.read(session).await?;
             if page.revision == 0 {
                 (cluster, page.revision) = header(&answer);
-                self.check(cluster, page.revision)?;
+                let history = History {
+                    cluster,
+                    revision: page.revision,
+                };
+                self.check(history, base)?;
             }
             let (more, count) = (answer.more, answer.count);
             let (mut rows, mut size) = (Vec::new(), 0);
@@ -75,14 +102,14 @@ impl Source {
                     continue;
                 };
                 if owner(&row.name) == Owner::Beat {
-                    beat = row.value.map(|value| (row.revision, value));
+                    beat = row.value.map(|value| (row.revision, own(&value)));
                 } else {
-                    names.insert(row.name.clone());
+                    names.insert(own(&row.name));
                     rows.push(row);
                 }
             }
             page.fit(rows.len(), size);
-            let part = ledger.apply_newer(rows, keep)?;
+            let part = ledger.apply_newer(rows, keep, known_up_to)?;
             self.add(part, &mut pass).await;
             match page.parts.next(&page.key, last.as_deref(), more, count) {
                 Some(next) => page.key = next,
@@ -91,6 +118,7 @@ impl Source {
         }
         let gone = ledger.retain(&names, page.revision);
         self.add(gone, &mut pass).await;
+        self.store.add(ledger.seen()).await;
         let goal = Goal {
             revision: page.revision,
             beat: beat.as_ref().map_or(0, |(revision, _)| *revision),
@@ -100,12 +128,19 @@ impl Source {
             revision: page.revision,
             beat,
             confirmed: 0,
+            doubted: false,
         };
+        self.standing.cluster.store(cluster, Ordering::Release);
         self.ledger = ledger;
         self.meta = Some(meta);
+        self.witness = Witness::Seen;
+        self.origin = Origin::Here;
         self.publish(&pass);
-        self.standing
-            .applied(u64::try_from(page.revision).unwrap_or(0));
+        let revision = u64::try_from(page.revision).unwrap_or(0);
+        match base {
+            Base::Accepted(_) => self.standing.begins_anew(revision),
+            Base::Applied => self.standing.applied(revision),
+        }
         self.confirm();
         if let Some(meta) = self.meta.clone() {
             self.store.commit(meta).await;
@@ -118,8 +153,21 @@ impl Source {
         Ok(goal)
     }
 
+    /// Up to which revision everything is known that a snapshot can hold, where only that can show
+    /// that it is of another history.
+    fn known_up_to(&self, base: Base<'_>) -> Option<i64> {
+        let is_told_apart = self.witness == Witness::Seen || self.broken;
+        let meta = self.meta.as_ref().filter(|_| !is_told_apart)?;
+        matches!(base, Base::Applied).then_some(meta.revision)
+    }
+
     /// Whether a snapshot of this cluster and revision may be applied.
-    fn check(&self, cluster: u64, revision: i64) -> Result<(), End> {
+    fn check(&self, history: History, base: Base<'_>) -> Result<(), End> {
+        let History { cluster, revision } = history;
+        if let Base::Accepted(accepted) = base {
+            let other = || regressed(format!("{history}, which is not what was accepted"));
+            return accepted.fits(history).then_some(()).ok_or_else(other);
+        }
         match &self.meta {
             Some(meta) if cluster != meta.cluster => Err(regressed("another cluster".to_owned())),
             Some(meta) if revision < meta.revision => {
@@ -139,6 +187,20 @@ impl Source {
         // The heartbeat of the connection gets its turn.
         tokio::task::yield_now().await;
     }
+}
+
+/// What everything is read in the place of.
+#[derive(Clone, Copy)]
+enum Base<'a> {
+    /// Another history, because an operator accepted this one.
+    Accepted(&'a Accepted),
+    /// What was applied, if anything was.
+    Applied,
+}
+
+/// A copy: a part of an answer would keep all of it in memory.
+fn own(bytes: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(bytes)
 }
 
 /// What is read next.

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -22,6 +22,9 @@ pub(in crate::fleet) enum StoreError {
     /// Something else of the operator's.
     #[error("something that is no cache of policies, or one whose beginning is damaged")]
     Foreign,
+    /// Others may write it.
+    #[error("{0}, so that others may decide what is in it")]
+    Exposed(&'static str),
     /// A later version made it.
     #[error("a cache of a later version")]
     Later,
@@ -58,6 +61,7 @@ pub(super) fn damage_of(error: StoreError) -> StoreError {
         ) => StoreError::Damaged(error.to_string()),
         StoreError::Sqlite(error) => damage(error),
         other @ (StoreError::Damaged(_)
+        | StoreError::Exposed(_)
         | StoreError::Foreign
         | StoreError::Later
         | StoreError::Prefix(_)
@@ -69,20 +73,35 @@ pub(super) fn damage_of(error: StoreError) -> StoreError {
 /// Makes the file, where there is none, for this user alone. What is there and is nobody's database
 /// is left as it is: it may be anything of the operator's.
 pub(super) fn make(path: &Path) -> Result<(), StoreError> {
-    let found = fs::metadata(path);
-    if found.is_ok_and(|found| !found.is_file()) {
-        return Err(StoreError::Foreign);
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => return Err(StoreError::Exposed("a link")),
+        Ok(found) if !found.is_file() => return Err(StoreError::Foreign),
+        Ok(_) | Err(_) => {}
     }
     let mut options = fs::OpenOptions::new();
     options.read(true).write(true).create(true).mode(0o600);
     let mut first = Vec::new();
     let file = options.open(path)?;
+    look_whose(&file.metadata()?)?;
     file.take(MAGIC.len() as u64).read_to_end(&mut first)?;
     if first.is_empty() || first == MAGIC {
         Ok(())
     } else {
         Err(StoreError::Foreign)
     }
+}
+
+/// Whoever can write the file decides what this gateway enforces. (A group may: Kubernetes gives
+/// volumes to one.)
+fn look_whose(file: &fs::Metadata) -> Result<(), StoreError> {
+    let own = rustix::process::geteuid().as_raw();
+    if ![own, 0].contains(&file.uid()) {
+        return Err(StoreError::Exposed("a file of another user"));
+    }
+    if file.mode() & 0o002 != 0 {
+        return Err(StoreError::Exposed("a file that every user may write"));
+    }
+    Ok(())
 }
 
 /// Out of the way, for whoever wants to know what happened.

@@ -3,6 +3,7 @@
 //! Invariant: `sum` is the exclusive or of the hashes of all rows, so a row that is missing, changed
 //! or one too many shows; `seal` is a hash of everything beside the rows.
 
+use std::cmp::Ordering;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,12 +13,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::ledger::{self, Kept, Kind, Read};
 use super::damage::{StoreError, damage, damage_of, make, set_aside};
 use super::sum::{hash, number, seal};
-use super::{Meta, Restored};
+use super::{Meta, Origin, Owns, Restored};
 use crate::policies::parallel::{self, Pace};
 
 /// Tells this file from others (`TGFL`), and this layout from later ones.
 const APPLICATION: i32 = 0x5447_464c;
-const LAYOUT: i32 = 1;
+const LAYOUT: i32 = 2;
 
 /// Another process may be about to end.
 const BUSY: Duration = Duration::from_secs(5);
@@ -37,11 +38,13 @@ const SCHEMA: &str = "
     CREATE TABLE meta (
         id INTEGER PRIMARY KEY CHECK (id = 0),
         prefix TEXT NOT NULL,
+        endpoints TEXT NOT NULL,
         cluster INTEGER NOT NULL,
         revision INTEGER NOT NULL,
         beat_revision INTEGER,
         beat BLOB,
         confirmed INTEGER NOT NULL,
+        doubted INTEGER NOT NULL,
         sum BLOB NOT NULL,
         seal BLOB NOT NULL
     );
@@ -50,7 +53,7 @@ const SCHEMA: &str = "
 /// The file, open for its one writer.
 pub(super) struct File {
     connection: Connection,
-    prefix: String,
+    owns: Owns,
     /// Of all rows, those not committed included.
     sum: u128,
     /// As it was at the last commit.
@@ -60,8 +63,8 @@ pub(super) struct File {
 
 impl File {
     /// Opens or makes it, and reads what it holds.
-    pub(super) fn open(path: &Path, prefix: &str) -> Result<(Self, Option<Restored>), StoreError> {
-        match Self::open_once(path, prefix) {
+    pub(super) fn open(path: &Path, owns: &Owns) -> Result<(Self, Option<Restored>), StoreError> {
+        match Self::open_once(path, owns) {
             Err(StoreError::Damaged(why)) => {
                 let aside = set_aside(path)?;
                 tracing::error!(
@@ -70,13 +73,13 @@ impl File {
                     error = why,
                     "the cache of policies is damaged and was set aside: policies come from etcd alone"
                 );
-                Self::open_once(path, prefix)
+                Self::open_once(path, owns)
             }
             opened => opened,
         }
     }
 
-    fn open_once(path: &Path, prefix: &str) -> Result<(Self, Option<Restored>), StoreError> {
+    fn open_once(path: &Path, owns: &Owns) -> Result<(Self, Option<Restored>), StoreError> {
         make(path)?;
         let connection = Connection::open(path).map_err(damage)?;
         connection.busy_timeout(BUSY)?;
@@ -90,8 +93,12 @@ impl File {
             if pragma("application_id")? != APPLICATION {
                 return Err(StoreError::Foreign);
             }
-            if pragma("user_version")? > LAYOUT {
-                return Err(StoreError::Later);
+            match pragma("user_version")?.cmp(&LAYOUT) {
+                Ordering::Equal => {}
+                Ordering::Greater => return Err(StoreError::Later),
+                Ordering::Less => {
+                    return Err(StoreError::Damaged("an earlier version made it".to_owned()));
+                }
             }
         }
         connection
@@ -109,7 +116,7 @@ impl File {
             .map_err(damage)?;
         let mut file = Self {
             connection,
-            prefix: prefix.to_owned(),
+            owns: owns.clone(),
             sum: 0,
             committed: 0,
             open: false,
@@ -119,7 +126,7 @@ impl File {
     }
 
     fn restore(&mut self) -> Result<Option<Restored>, StoreError> {
-        let Some((meta, sum)) = self.meta()? else {
+        let Some((meta, origin, sum)) = self.meta()? else {
             // Nothing was ever committed: rows without it are nobody's.
             self.connection.execute("DELETE FROM rows", [])?;
             return Ok(None);
@@ -150,44 +157,56 @@ impl File {
             ));
         }
         (self.sum, self.committed) = (sum, sum);
-        Ok(Some(Restored { meta, rows }))
+        Ok(Some(Restored { meta, origin, rows }))
     }
 
-    fn meta(&self) -> Result<Option<(Meta, u128)>, StoreError> {
+    fn meta(&self) -> Result<Option<(Meta, Origin, u128)>, StoreError> {
         let read = |row: &rusqlite::Row<'_>| {
-            let beat: (Option<i64>, Option<Vec<u8>>) = (row.get(3)?, row.get(4)?);
+            let beat: (Option<i64>, Option<Vec<u8>>) = (row.get(4)?, row.get(5)?);
             let meta = Meta {
-                cluster: row.get::<_, i64>(1)?.cast_unsigned(),
-                revision: row.get(2)?,
+                cluster: row.get::<_, i64>(2)?.cast_unsigned(),
+                revision: row.get(3)?,
                 beat: beat.0.zip(beat.1.map(Bytes::from)),
-                confirmed: row.get(5)?,
+                confirmed: row.get(6)?,
+                doubted: row.get(7)?,
             };
-            let (sum, sealed): (Vec<u8>, Vec<u8>) = (row.get(6)?, row.get(7)?);
-            Ok((row.get::<_, String>(0)?, meta, sum, sealed))
+            let endpoints: String = row.get(1)?;
+            let owns = Owns {
+                prefix: row.get(0)?,
+                endpoints: endpoints.lines().map(str::to_owned).collect(),
+            };
+            let (sum, sealed): (Vec<u8>, Vec<u8>) = (row.get(8)?, row.get(9)?);
+            Ok((owns, meta, sum, sealed))
         };
         let found = self
             .connection
             .query_row(
-                "SELECT prefix, cluster, revision, beat_revision, beat, confirmed, sum, seal FROM meta",
+                "SELECT prefix, endpoints, cluster, revision, beat_revision, beat, confirmed, \
+                 doubted, sum, seal FROM meta",
                 [],
                 read,
             )
             .optional()?;
-        let Some((prefix, meta, sum, sealed)) = found else {
+        let Some((owns, meta, sum, sealed)) = found else {
             return Ok(None);
         };
         let sum = <[u8; 16]>::try_from(sum).map(u128::from_be_bytes);
         let sum = sum.map_err(|_| StoreError::Damaged("no sum".to_owned()))?;
-        if sealed != seal(&prefix, &meta, sum) {
+        if sealed != seal(&owns, &meta, sum) {
             return Err(StoreError::Damaged(
                 "its description was changed".to_owned(),
             ));
         }
-        if prefix == self.prefix {
-            Ok(Some((meta, sum)))
-        } else {
-            Err(StoreError::Prefix(prefix))
+        if owns.prefix != self.owns.prefix {
+            return Err(StoreError::Prefix(owns.prefix));
         }
+        let is_here = |endpoint: &String| self.owns.endpoints.contains(endpoint);
+        let origin = if owns.endpoints.iter().any(is_here) {
+            Origin::Here
+        } else {
+            Origin::Elsewhere
+        };
+        Ok(Some((meta, origin, sum)))
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {
@@ -251,17 +270,19 @@ impl File {
             });
         self.connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO meta VALUES (0, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT OR REPLACE INTO meta VALUES (0, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
-                self.prefix,
+                self.owns.prefix,
+                self.owns.endpoints.join("\n"),
                 meta.cluster.cast_signed(),
                 meta.revision,
                 beat_revision,
                 beat,
                 meta.confirmed,
+                meta.doubted,
                 self.sum.to_be_bytes(),
-                seal(&self.prefix, meta, self.sum),
+                seal(&self.owns, meta, self.sum),
             ])?;
         self.connection.execute_batch("COMMIT")?;
         (self.open, self.committed) = (false, self.sum);

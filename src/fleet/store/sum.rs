@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{Context, SHA256};
 
 use super::super::ledger::{Kept, Kind};
-use super::Meta;
+use super::{Meta, Owns};
 
 pub(super) const fn number(kind: Kind) -> i64 {
     match kind {
@@ -23,9 +23,11 @@ pub(super) fn hash(row: &Kept) -> u128 {
     first.map_or(0, |chunk| u128::from_be_bytes(*chunk))
 }
 
-pub(super) fn seal(prefix: &str, meta: &Meta, sum: u128) -> Vec<u8> {
+pub(super) fn seal(owns: &Owns, meta: &Meta, sum: u128) -> Vec<u8> {
     let mut context = Context::new(&SHA256);
-    part(&mut context, prefix.as_bytes());
+    part(&mut context, owns.prefix.as_bytes());
+    part(&mut context, owns.endpoints.join("\n").as_bytes());
+    context.update(&[u8::from(meta.doubted)]);
     context.update(&meta.cluster.to_be_bytes());
     context.update(&meta.revision.to_be_bytes());
     context.update(&meta.confirmed.to_be_bytes());

@@ -21,13 +21,20 @@ impl Place {
     }
 
     fn open(&self, standing: &Arc<Standing>) -> (Store, Option<Restored>) {
-        Store::open(&self.file(), "/t/", standing).unwrap()
+        Store::open(&self.file(), &owns(&["http://a:1", "http://b:1"]), standing).unwrap()
     }
 
     /// The revision that the next start would find, and how many rows.
     fn holds(&self) -> Option<(i64, usize)> {
         let (_, restored) = self.open(&standing());
         restored.map(|restored| (restored.meta.revision, restored.rows.len()))
+    }
+}
+
+fn owns(endpoints: &[&str]) -> Owns {
+    Owns {
+        prefix: "/t/".to_owned(),
+        endpoints: endpoints.iter().map(|it| (*it).to_owned()).collect(),
     }
 }
 
@@ -41,6 +48,7 @@ fn meta(revision: i64) -> Meta {
         revision,
         beat: Some((revision, Bytes::from_static(b"beat"))),
         confirmed: 7,
+        doubted: true,
     }
 }
 
@@ -132,4 +140,20 @@ async fn what_misses_something_never_counts() {
     drop(store);
     assert_eq!(place.holds(), Some((2_000_000, 1)));
     assert_eq!(standing.cached.load(Ordering::Relaxed), 2_000_000);
+}
+
+#[tokio::test]
+async fn what_was_kept_of_other_endpoints_is_told() {
+    let place = Place::new();
+    let (store, _) = place.open(&standing());
+    store.clear().await;
+    store.commit(meta(2)).await;
+    drop(store);
+    for (endpoints, origin) in [
+        (&["http://b:1", "http://c:1"][..], Origin::Here),
+        (&["http://c:1"], Origin::Elsewhere),
+    ] {
+        let (_, restored) = Store::open(&place.file(), &owns(endpoints), &standing()).unwrap();
+        assert_eq!(restored.unwrap().origin, origin);
+    }
 }

@@ -1,25 +1,20 @@
 //! Members of etcd, as processes of this test's.
 
-use std::cell::Cell;
+mod writes;
+
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tidegate::config::{Etcd, Identity};
-use tidegate::core::tenant::TenantId;
-use tidegate::fleet::etcd::{
-    DeleteRangeRequest, EtcdError, PutRequest, RequestOp, Session, StatusRequest, TxnRequest,
-    request_op, tls,
-};
-use tidegate::fleet::keys::Keys;
+use tidegate::config::Etcd;
+use tidegate::fleet::etcd::{EtcdError, Session, StatusRequest, StatusResponse, tls};
 use tokio::runtime::Runtime;
 
-use super::until;
+use super::{Net, Tls, until};
 
 /// Whether etcd is there; says so if it is not.
 pub fn etcd() -> bool {
@@ -43,53 +38,18 @@ pub fn etcd() -> bool {
 pub struct Options {
     pub members: usize,
     pub tls: Option<Tls>,
+    /// Members, and gateways with [`Cluster::through`], reach members through this.
+    pub net: Option<Net>,
     /// More arguments of every member.
     pub arguments: Vec<&'static str>,
-}
-
-/// Certificates: the cluster's own, a client's, and a client's that nobody trusts.
-pub struct Tls {
-    directory: TempDir,
-}
-
-impl Tls {
-    pub fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        for ca in ["ca", "other"] {
-            let mut params = CertificateParams::default();
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            let key = KeyPair::generate().unwrap();
-            let issuer = CertifiedIssuer::self_signed(params, key).unwrap();
-            fs::write(directory.path().join(format!("{ca}.pem")), issuer.pem()).unwrap();
-            for name in ["server", "client"] {
-                let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-                let params = CertificateParams::new(names).unwrap();
-                let key = KeyPair::generate().unwrap();
-                let certificate = params.signed_by(&key, &issuer).unwrap();
-                let path = |end: &str| directory.path().join(format!("{ca}-{name}.{end}"));
-                fs::write(path("pem"), certificate.pem()).unwrap();
-                fs::write(path("key"), key.serialize_pem()).unwrap();
-            }
-        }
-        Self { directory }
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    /// What a client shows, of the cluster's authority (`ca`) or another (`other`).
-    pub fn client(&self, ca: &str) -> Identity {
-        Identity {
-            certificate: self.path(&format!("{ca}-client.pem")),
-            key: self.path(&format!("{ca}-client.key")),
-        }
-    }
 }
 
 struct Member {
     client: u16,
     peer: u16,
+    /// Where others reach those.
+    client_way: u16,
+    peer_way: u16,
     child: Option<Child>,
 }
 
@@ -119,9 +79,13 @@ impl Cluster {
             .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
             .collect();
         let port = |n: usize| ports[n].local_addr().unwrap().port();
+        let net = options.net.clone();
+        let way = |n: usize, port| net.as_ref().map_or(port, |net| net.way(n, port));
         let members = (0..options.members).map(|n| Member {
             client: port(2 * n),
             peer: port(2 * n + 1),
+            client_way: way(n, port(2 * n)),
+            peer_way: way(n, port(2 * n + 1)),
             child: None,
         });
         let mut cluster = Self {
@@ -138,6 +102,12 @@ impl Cluster {
         };
         drop(ports);
         cluster.start_all();
+        if let Some(net) = &cluster.options.net {
+            for n in 0..cluster.members.len() {
+                until("a member tells its id", || cluster.id(n).is_ok());
+                net.name(cluster.id(n).unwrap(), n);
+            }
+        }
         cluster
     }
 
@@ -161,7 +131,7 @@ impl Cluster {
         let url = |port: u16| format!("{scheme}://127.0.0.1:{port}");
         let peer = |port: u16| format!("http://127.0.0.1:{port}");
         let all = self.members.iter().enumerate();
-        let all = all.map(|(n, member)| format!("m{n}={}", peer(member.peer)));
+        let all = all.map(|(n, member)| format!("m{n}={}", peer(member.peer_way)));
         let member = &self.members[n];
         let data = self.data(n);
         let log = File::create(self.place.path().join(format!("m{n}.log"))).unwrap();
@@ -172,7 +142,7 @@ impl Cluster {
             .args(["--listen-client-urls", &url(member.client)])
             .args(["--advertise-client-urls", &url(member.client)])
             .args(["--listen-peer-urls", &peer(member.peer)])
-            .args(["--initial-advertise-peer-urls", &peer(member.peer)])
+            .args(["--initial-advertise-peer-urls", &peer(member.peer_way)])
             .args(["--initial-cluster", &all.collect::<Vec<_>>().join(",")])
             .args(["--initial-cluster-token", &self.token])
             .args(["--initial-cluster-state", "new", "--logger", "zap"])
@@ -209,7 +179,7 @@ impl Cluster {
         (0..self.members.len()).for_each(|n| self.kill(n));
     }
 
-    /// Copies what a stopped cluster of one member holds.
+    /// Copies what a cluster of one member holds that is stopped or frozen.
     pub fn back_up(&self) -> TempDir {
         let backup = tempfile::tempdir().unwrap();
         copy(&self.data(0), backup.path());
@@ -262,15 +232,37 @@ impl Cluster {
     }
 
     fn leads(&self, n: usize) -> Result<bool, EtcdError> {
+        let status = self.status(n)?;
+        Ok(status.leader == status.header.unwrap().member_id)
+    }
+
+    fn id(&self, n: usize) -> Result<u64, EtcdError> {
+        Ok(self.status(n)?.header.unwrap().member_id)
+    }
+
+    /// What a member tells of itself.
+    fn status(&self, n: usize) -> Result<StatusResponse, EtcdError> {
         let etcd = Arc::new(Etcd {
             endpoints: vec![self.settings().endpoints[n].clone()],
             ..self.settings()
         });
         self.runtime.block_on(async {
             let session = Session::open_any(&etcd, &tls(&etcd).unwrap()).await?;
-            let status = session.status(StatusRequest {}).await?;
-            Ok(status.leader == status.header.unwrap().member_id)
+            session.status(StatusRequest {}).await
         })
+    }
+
+    pub fn net(&self) -> &Net {
+        self.options.net.as_ref().unwrap()
+    }
+
+    /// The settings of a gateway that reaches these members through the network.
+    pub fn through(&self, members: &[usize]) -> Etcd {
+        let way = |n: &usize| format!("http://127.0.0.1:{}", self.members[*n].client_way);
+        Etcd {
+            endpoints: members.iter().map(|n| way(n).parse().unwrap()).collect(),
+            ..self.settings()
+        }
     }
 
     /// How a gateway is configured that follows this cluster; its cache is `policies.sqlite`.
@@ -299,6 +291,26 @@ impl Cluster {
         self.options.tls.as_ref().unwrap()
     }
 
+    /// What `etcdctl` is told of certificates.
+    fn credentials(&self) -> Vec<PathBuf> {
+        let Some(tls) = &self.options.tls else {
+            return Vec::new();
+        };
+        let own = tls.client("ca");
+        let of = |name: &str, file| [name.into(), file];
+        let files = [
+            of("--cacert", tls.path("ca.pem")),
+            of("--cert", own.certificate),
+            of("--key", own.key),
+        ];
+        files.concat()
+    }
+
+    /// Forgets everything before a revision.
+    pub fn compact(&self, revision: u64) {
+        self.ctl(&["compact", &revision.to_string()]);
+    }
+
     /// Runs `etcdctl`, and returns what it said.
     pub fn ctl(&self, arguments: &[&str]) -> String {
         let endpoint = self.settings().endpoints[0].to_string();
@@ -306,6 +318,7 @@ impl Cluster {
         let output = Command::new("etcdctl")
             .env("ETCDCTL_API", "3")
             .args(["--endpoints", endpoint])
+            .args(self.credentials())
             .args(arguments)
             .output()
             .unwrap();
@@ -317,71 +330,13 @@ impl Cluster {
         );
         said
     }
-
-    /// Writes a policy, and returns its revision.
-    pub fn put(&self, tenant: TenantId, text: &str) -> u64 {
-        self.put_key(&format!("policies/{tenant}"), text.as_bytes())
-    }
-
-    /// Writes a key below the prefix, and returns its revision.
-    pub fn put_key(&self, key: &str, value: &[u8]) -> u64 {
-        let revision = Cell::new(0);
-        until(&format!("{key} is written"), || {
-            revision.set(self.try_put(key, value).unwrap_or(0));
-            revision.get() > 0
-        });
-        revision.get()
-    }
-
-    fn try_put(&self, key: &str, value: &[u8]) -> Result<u64, EtcdError> {
-        let put = PutRequest {
-            key: format!("/tidegate/{key}").into(),
-            value: value.to_vec().into(),
-            lease: 0,
-        };
-        self.write(&request_op::Request::RequestPut(put))
-    }
-
-    /// Deletes a policy, and returns the revision of that.
-    pub fn delete(&self, tenant: TenantId) -> u64 {
-        let delete = DeleteRangeRequest {
-            key: Keys::below("/tidegate/").policy(tenant).into(),
-            ..DeleteRangeRequest::default()
-        };
-        self.write(&request_op::Request::RequestDeleteRange(delete))
-            .unwrap()
-    }
-
-    /// Through the first member that takes it.
-    fn write(&self, request: &request_op::Request) -> Result<u64, EtcdError> {
-        let mut last = EtcdError::Silent;
-        for member in self.settings().endpoints {
-            let etcd = Arc::new(Etcd {
-                endpoints: vec![member],
-                ..self.settings()
-            });
-            let written = self.runtime.block_on(async {
-                let session = Session::open_any(&etcd, &tls(&etcd).unwrap()).await?;
-                let request = TxnRequest {
-                    success: vec![RequestOp {
-                        request: Some(request.clone()),
-                    }],
-                    ..TxnRequest::default()
-                };
-                let answer = session.txn(request).await?;
-                Ok(answer.header.unwrap().revision.cast_unsigned())
-            });
-            match written {
-                Ok(revision) => return Ok(revision),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        if let Some(net) = &self.options.net {
+            net.close();
+        }
         for member in &mut self.members {
             if let Some(child) = &mut member.child {
                 drop(child.kill());

@@ -13,8 +13,12 @@ use http::Uri;
 pub(super) enum Trouble {
     /// It is delivered, and nothing comes back.
     AnswerLost,
+    /// It is lost, however often it is sent; everything else gets through.
+    Dropped,
     /// It is held, and from then on nobody gets through. [`Way::deliver`] delivers it.
     Held,
+    /// It is delivered, and from then on whoever connects hears nothing.
+    Muted,
     /// It is delivered, nothing comes back, and from then on nobody gets through.
     Severed,
 }
@@ -31,6 +35,7 @@ struct State {
     marker: Vec<u8>,
     trouble: Option<Trouble>,
     is_closed: bool,
+    is_mute: bool,
     held: Sender<(TcpStream, Vec<u8>)>,
 }
 
@@ -43,6 +48,7 @@ impl Way {
             marker: marker.as_bytes().to_vec(),
             trouble: Some(trouble),
             is_closed: false,
+            is_mute: false,
             held: sender,
         }));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -87,6 +93,12 @@ fn connection(mut client: TcpStream, state: &Mutex<State>) -> std::io::Result<()
         if state.is_closed {
             return Ok(());
         }
+        if state.is_mute {
+            drop(state);
+            // Nobody is told that nobody listens.
+            while client.read(&mut [0; 65_536])? > 0 {}
+            return Ok(());
+        }
         state.target
     };
     let mut server = TcpStream::connect(target)?;
@@ -114,8 +126,12 @@ fn connection(mut client: TcpStream, state: &Mutex<State>) -> std::io::Result<()
         let holds = bytes
             .windows(state.marker.len())
             .any(|it| it == state.marker);
+        if holds && state.trouble == Some(Trouble::Dropped) {
+            continue;
+        }
         let trouble = if holds { state.trouble.take() } else { None };
         state.is_closed |= matches!(trouble, Some(Trouble::Held | Trouble::Severed));
+        state.is_mute |= trouble == Some(Trouble::Muted);
         match trouble {
             Some(Trouble::Held) => {
                 state
@@ -126,8 +142,10 @@ fn connection(mut client: TcpStream, state: &Mutex<State>) -> std::io::Result<()
                 drop(client.shutdown(Shutdown::Both));
                 return Ok(());
             }
-            Some(Trouble::AnswerLost | Trouble::Severed) => *is_cut.lock().unwrap() = true,
-            None => {}
+            Some(Trouble::AnswerLost | Trouble::Muted | Trouble::Severed) => {
+                *is_cut.lock().unwrap() = true;
+            }
+            Some(Trouble::Dropped) | None => {}
         }
         server.write_all(bytes)?;
         if trouble.is_some() {

@@ -55,6 +55,11 @@ async fn it_describes_what_is_served() {
     ] {
         assert!(put[status].is_object(), "{status}");
     }
+    // And so is every code by which a client tells what may have been written.
+    let unavailable = put["503"]["description"].as_str().unwrap();
+    for code in ["ServiceUnavailable", "AuditUnavailable", "OutcomeUnknown"] {
+        assert!(unavailable.contains(code), "{code}: {unavailable}");
+    }
     office.world.finish().await;
 }
 
