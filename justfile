@@ -29,9 +29,9 @@ bench:
 fuzz SECONDS="600" *TARGETS:
     fuzz/run {{ SECONDS }} {{ TARGETS }}
 
-# Changes what decides, one thing at a time, and expects a unit test to fail; needs cargo-mutants.
+# Changes what decides, one thing at a time, and expects a unit test to fail (fuzz/README.md); needs cargo-mutants.
 mutants *ARGUMENTS:
-    cargo mutants --test-tool cargo -j1 {{ ARGUMENTS }}
+    fuzz/mutants {{ ARGUMENTS }}
 
 # Every promise at its full size and every adversarial case by its id, with a table of what was measured.
 prove *ARGUMENTS:

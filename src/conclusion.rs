@@ -181,3 +181,6 @@ fn warn_of(reason: Reason, lane: &Lane, record: &Exchange) {
         | Reason::WithoutClientTenantBlocked => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -257,8 +257,11 @@ fn coding(headers: &HeaderMap) -> Result<Coding, Refusal> {
 /// Decodes one gzip member that must be all there is.
 fn gunzip(body: &[u8], cap: usize) -> Result<Vec<u8>, Refusal> {
     let mut decoder = GzDecoder::new(body);
-    let mut decoded = Vec::with_capacity(body.len().saturating_mul(3).min(cap));
-    let limit = u64::try_from(cap).unwrap_or(u64::MAX).saturating_add(1);
+    // One byte more tells what is too much. It never grows, which would take twice its size while
+    // it is copied; what of it is not written to takes no memory.
+    let most = cap.saturating_add(1);
+    let mut decoded = Vec::with_capacity(most);
+    let limit = u64::try_from(most).unwrap_or(u64::MAX);
     decoder
         .by_ref()
         .take(limit)

@@ -169,6 +169,15 @@ mod tests {
     }
 
     #[test]
+    fn sixteen_bytes_are_the_same_tenant() {
+        let id = TenantId::parse("72f988bf-86f1-41af-91ab-2d7cd011db47").unwrap();
+        let bytes = 0x72f9_88bf_86f1_41af_91ab_2d7c_d011_db47_u128.to_be_bytes();
+        assert_eq!(id.as_bytes(), &bytes);
+        assert_eq!(TenantId::from_bytes(bytes), Some(id));
+        assert_eq!(TenantId::from_bytes([0; 16]), None);
+    }
+
+    #[test]
     fn personal_accounts_is_microsofts_constant() {
         assert_eq!(
             PERSONAL_ACCOUNTS.to_string(),

@@ -1,15 +1,16 @@
 //! Texts from files and servers on their way to a terminal.
 //!
 //! Invariant: what comes out holds no control character and none that changes the direction of
-//! writing, so it can neither move a cursor nor show something else than it says.
+//! writing or ends a line, so it can neither move a cursor nor show something else than it says.
 
 /// Whether a character does something else than show itself.
 fn is_hidden(c: char) -> bool {
-    c.is_control() || is_bidirectional(c)
+    c.is_control() || is_layout(c)
 }
 
-const fn is_bidirectional(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Whether it changes the direction of writing or, for some readers, ends a line.
+const fn is_layout(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A text with what is hidden in it as escapes, like `\n` and `\u{1b}`.
@@ -39,7 +40,7 @@ fn escaped(text: &str, is_hidden: impl Fn(char) -> bool) -> String {
 pub(crate) fn visible_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for c in json.chars() {
-        if matches!(c, '\u{7f}'..='\u{9f}') || is_bidirectional(c) {
+        if matches!(c, '\u{7f}'..='\u{9f}') || is_layout(c) {
             shown += &format!("\\u{:04x}", u32::from(c));
         } else {
             shown.push(c);
@@ -54,9 +55,9 @@ mod tests {
 
     /// The first and last of every range, and their neighbours.
     const HIDDEN: &str = "\0\t\n\r\u{1b}\u{1f}\u{7f}\u{80}\u{9b}\u{9f}\u{61c}\u{200e}\u{200f}\
-                          \u{202a}\u{202e}\u{2066}\u{2069}";
+                          \u{2028}\u{2029}\u{202a}\u{202e}\u{2066}\u{2069}";
     const SHOWN: &str =
-        " ~\u{a0}\u{e9}\u{61b}\u{200d}\u{2010}\u{202f}\u{2065}\u{206a}\u{1f600}\\\"";
+        " ~\u{a0}\u{e9}\u{61b}\u{200d}\u{2010}\u{2027}\u{202f}\u{2065}\u{206a}\u{1f600}\\\"";
 
     #[test]
     fn what_is_hidden_is_escaped_and_nothing_else() {

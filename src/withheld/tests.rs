@@ -1,5 +1,12 @@
 //! What is found in replies of any kind.
 
+mod coded;
+mod released;
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use tidegate_mock::Mint;
 
 use super::*;
@@ -8,6 +15,7 @@ use crate::core::tenant::TenantId;
 use crate::core::token::issuer::Cloud;
 
 const A: &str = "aaaaaaaa-0000-4000-8000-00000000000a";
+const B: &str = "bbbbbbbb-0000-4000-8000-00000000000b";
 
 /// A JWT of a service's own, as it stands in a state or a cookie.
 const OWN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJzdmMifQ.AAAA";
@@ -16,13 +24,28 @@ fn issuers() -> Issuers {
     Issuers::of_clouds(&[Cloud::Public])
 }
 
-fn reply(headers: &[(&'static str, &str)], body: &str) -> Withheld {
-    let (mut head, ()) = http::Response::new(()).into_parts();
+/// A reply as it comes from a provider.
+fn received(status: u16, headers: &[(&'static str, &str)], body: Vec<u8>, cap: usize) -> Withheld {
+    let (mut head, ()) = http::Response::builder()
+        .status(status)
+        .body(())
+        .unwrap()
+        .into_parts();
     for (name, value) in headers {
-        let value = HeaderValue::from_str(value).unwrap();
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
         head.headers.append(*name, value);
     }
-    Withheld::new(head, Bytes::copy_from_slice(body.as_bytes()), 1 << 20)
+    Withheld::new(head, body.into(), cap)
+}
+
+fn reply(headers: &[(&'static str, &str)], body: &str) -> Withheld {
+    received(200, headers, body.as_bytes().to_vec(), 1 << 20)
+}
+
+fn gzipped(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
 }
 
 /// Whom a reply of any kind signs in.
@@ -120,4 +143,27 @@ fn a_reply_that_was_declared_to_carry_no_token_is_held_to_that() {
     }
     let coded = shows(&[("content-encoding", "br")], "{}");
     assert_eq!(coded, Err(Refusal::UpstreamEncoding));
+}
+
+/// Every token in the body and every one in the headers counts.
+#[test]
+fn a_token_reply_is_read_whole() {
+    let mint = Mint::new(tidegate_mock::Issuers::default()).unwrap();
+    let (a, b) = (mint.access_token(A).build(), mint.access_token(B).build());
+    let signed_in = |headers: &[(&'static str, &str)], body: &str| {
+        let tokens = reply(headers, body).inspect(&issuers());
+        tokens.map(|tokens| SignIn::of(&tokens, Outcome::Success, Provider::Entra))
+    };
+    let tenant = |id| TenantId::parse(id).unwrap();
+    let body = format!(r#"{{"access_token":"{a}"}}"#);
+    assert_eq!(signed_in(&[], &body), Ok(SignIn::Entra(tenant(A))));
+    let location = format!("https://app/#{a}");
+    let only_there = signed_in(&[("location", &location)], "{}");
+    assert_eq!(only_there, Ok(SignIn::Entra(tenant(A))));
+    let elsewhere = signed_in(&[("x-first", "1"), ("x-token", &b)], &body);
+    let both = Undetermined::Disagreement;
+    assert_eq!(
+        elsewhere,
+        Ok(SignIn::Undetermined(both, vec![tenant(A), tenant(B)]))
+    );
 }

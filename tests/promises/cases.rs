@@ -1,7 +1,7 @@
 //! Every adversarial case by its id, and what holds it: one line each.
 
 mod list;
-mod run;
+pub(crate) mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use comfy_table::{Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 
 /// How much of a promise is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,12 +127,17 @@ pub(crate) fn lines(figures: &[Figure]) -> String {
     figures.iter().map(line).collect()
 }
 
+/// Of the table's columns, in characters: it is read in logs as well.
+const WIDTHS: [u16; 5] = [4, 58, 36, 26, 20];
+
 /// The table of promises.
 pub(crate) fn table(proofs: &[Proof]) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_FULL_CONDENSED)
-        .set_header(["", "what", "measured", "demanded", ""]);
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(["", "what", "measured", "demanded", ""])
+        .set_constraints(WIDTHS.map(|width| ColumnConstraint::Absolute(Width::Fixed(width))));
     for proof in proofs {
         let took = format!("{:.1} s", proof.took.as_secs_f64());
         table.add_row([&proof.number.to_string(), proof.title, &took, "", ""]);

@@ -39,7 +39,7 @@ mod tls;
 mod withheld;
 
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -182,10 +182,17 @@ fn list(options: &Options) {
     }
 }
 
+/// How long the whole may take, on four cores.
+const WHOLE: Duration = Duration::from_secs(600);
+
 /// Runs what is asked for; whether all of it holds.
 async fn run(options: &Options) -> bool {
-    let start = Instant::now();
     let scale = options.scale();
+    if scale == Scale::Long {
+        println!("building the programs whose tests are run ...");
+        drop(cases::run::Programs::built().await);
+    }
+    let start = Instant::now();
     let mut held = true;
     if options.wants_cases() {
         held &= cases::prove(scale).await;
@@ -207,6 +214,13 @@ async fn run(options: &Options) -> bool {
     }
     if !proofs.is_empty() {
         println!("{}", frame::table(&proofs));
+    }
+    if options.all && options.wants_cases() && proofs.len() == TITLES.len() {
+        let took = start.elapsed();
+        let (is, most) = (format!("{} s", took.as_secs()), WHOLE.as_secs());
+        let figure = Figure::new("the whole run", is, format!("{most} s"), took <= WHOLE);
+        held &= figure.is_held();
+        print!("{}", frame::lines(&[figure]));
     }
     let verdict = if held { "All holds" } else { "NOT ALL HOLDS" };
     println!("{verdict}; {} s.", start.elapsed().as_secs());

@@ -1,6 +1,7 @@
 //! Promise 4: nothing is lost across policy reloads, rotations of certificates (a quarter of them
 //! broken) and rolling restarts of two instances.
 
+mod leaver;
 mod rolling;
 mod traffic;
 

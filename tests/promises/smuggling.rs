@@ -31,7 +31,7 @@ const SERVERS: [Server; 3] = [Server::Nginx, Server::NginxNormalising, Server::H
 /// Tries it.
 pub(crate) async fn prove(scale: Scale) -> Vec<Figure> {
     let rounds = scale.pick(1, 3);
-    let mut figures = vec![straight(rounds).await];
+    let mut figures = vec![straight(rounds).await, straight_http2(rounds).await];
     for server in SERVERS {
         figures.push(in_front(server, rounds).await);
     }
@@ -66,6 +66,25 @@ async fn straight(rounds: usize) -> Figure {
     let to = world.gateway.data;
     let tried = all(rounds, &parts.http1(), to).await;
     judged("straight", world, tried, |world| world.idp.requests().all()).await
+}
+
+/// The same by HTTP/2 frames, over TLS.
+async fn straight_http2(rounds: usize) -> Figure {
+    let setup = Setup::new().policy(Policy::on(CONTOSO));
+    let world = World::start(setup.good(Some(CONTOSO), CONTOSO)).await;
+    let attempts = parts(&world, CONTOSO).http2();
+    let mut sent = JoinSet::new();
+    for (name, bytes) in std::iter::repeat_n(attempts, rounds).flatten() {
+        let mut raw = world.raw_with(&[b"h2"]).await;
+        sent.spawn(async move {
+            raw.send(bytes).await;
+            let answers = read(&mut raw).await;
+            Tried { name, answers }
+        });
+    }
+    let tried = sent.join_all().await;
+    let seen = |world: &World| world.idp.requests().all();
+    judged("straight, HTTP/2", world, tried, seen).await
 }
 
 async fn in_front(server: Server, rounds: usize) -> Figure {

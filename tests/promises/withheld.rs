@@ -2,8 +2,8 @@
 //!
 //! A provider sends its reply piece by piece and waits in between; the client's socket is watched
 //! meanwhile. What is released is the provider's body byte for byte, what is blocked leaves nothing
-//! behind. The types that enforce it are tried by the documentation tests of `core/isolation.rs`,
-//! arbitrary replies by fuzzing (promise 11).
+//! behind. The types that enforce it are tried by the documentation tests of
+//! `core/isolation/permit.rs`; arbitrary replies by fuzzing, whose inputs are run again here.
 
 use std::time::Duration;
 
@@ -36,7 +36,11 @@ pub(crate) async fn prove(scale: Scale) -> Vec<Figure> {
         altered,
         left,
     } = seen;
+    let arbitrary =
+        "arbitrary replies kept by fuzzing, through the whole exchange: no blocked token";
+    let arbitrary = crate::fuzz::replayed(scale, arbitrary, &["exchange"]).await;
     vec![
+        arbitrary,
         Figure::new(
             "replies, pieces of them that were waited between",
             format!("{replies}, {pieces}"),

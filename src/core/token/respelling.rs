@@ -52,7 +52,10 @@ fn escaped(text: &str) -> Option<(char, usize)> {
         rest if rest.starts_with(['x', 'X']) => (rest.get(1..)?, 16),
         rest => (rest, 10),
     };
-    let end = code.find(|c: char| !c.is_ascii_hexdigit())?;
+    // The digits end where another character begins, even one that would be a digit in hex.
+    let end = code
+        .find(|c: char| !c.is_digit(radix))
+        .unwrap_or(code.len());
     let value = u8::from_str_radix(code.get(..end)?, radix).ok()?;
     let semicolon = usize::from(code.get(end..)?.starts_with(';'));
     let length = text.len() - code.len() + end + semicolon;
@@ -71,6 +74,8 @@ mod tests {
             (r"a\x2eb", Some("a.b")),
             ("a%2eb%2E", Some("a.b.")),
             ("a&#46;b&#x2e;c&#X2E;", Some("a.b.c.")),
+            ("a&#46eyJ&#0046f&#46", Some("a.eyJ.f.")),
+            ("&#;&#x;&#xg", None),
             (r#"{\"t\":\"a\\u002eb\"}"#, Some(r#"{"t":"a.b"}"#)),
             ("100% of &amp; \u{e9}", None),
             (r"\u00e9", Some("u00e9")),

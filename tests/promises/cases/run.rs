@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 /// How a test ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     Failed,
     Passed,
     /// What it needs is not there; its own words.
@@ -19,7 +19,8 @@ pub(super) enum Ended {
 
 /// A test program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Program {
+pub(crate) enum Program {
+    FuzzCorpus,
     Gateway,
     Policies,
     Unit,
@@ -30,6 +31,7 @@ impl Program {
     pub(super) fn of(name: &str) -> (Self, &str) {
         match name.split_once('/') {
             None => (Self::Gateway, name),
+            Some(("fuzz_corpus", test)) => (Self::FuzzCorpus, test),
             Some(("policies", test)) => (Self::Policies, test),
             Some(("unit", test)) => (Self::Unit, test),
             Some((other, _)) => panic!("no test program is called {other}"),
@@ -38,6 +40,7 @@ impl Program {
 
     fn target(self) -> &'static str {
         match self {
+            Self::FuzzCorpus => "fuzz_corpus",
             Self::Gateway => "gateway",
             Self::Policies => "policies",
             Self::Unit => "tidegate",
@@ -46,14 +49,21 @@ impl Program {
 }
 
 /// The test programs, built like this one.
-pub(super) struct Programs(BTreeMap<Program, PathBuf>);
+pub(crate) struct Programs(BTreeMap<Program, PathBuf>);
 
 impl Programs {
     /// Builds them; nothing is done where they are up to date.
-    pub(super) async fn built() -> Self {
+    pub(crate) async fn built() -> Self {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.args(["test", "--package", "tidegate", "--no-run", "--lib"]);
-        cargo.args(["--test", "gateway", "--test", "policies"]);
+        cargo.args([
+            "--test",
+            "gateway",
+            "--test",
+            "policies",
+            "--test",
+            "fuzz_corpus",
+        ]);
         cargo.arg("--message-format=json-render-diagnostics");
         cargo.arg("--profile").arg(profile());
         cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
@@ -67,9 +77,14 @@ impl Programs {
             (program, ours.expect("cargo names each program").1.clone())
         };
         Self(
-            [Program::Gateway, Program::Policies, Program::Unit]
-                .map(found)
-                .into(),
+            [
+                Program::FuzzCorpus,
+                Program::Gateway,
+                Program::Policies,
+                Program::Unit,
+            ]
+            .map(found)
+            .into(),
         )
     }
 
@@ -81,7 +96,7 @@ impl Programs {
     }
 
     /// Runs these tests of a program, all at once.
-    pub(super) async fn ended(&self, program: Program, tests: &[&str]) -> BTreeMap<String, Ended> {
+    pub(crate) async fn ended(&self, program: Program, tests: &[&str]) -> BTreeMap<String, Ended> {
         let mut arguments = vec!["--exact"];
         arguments.extend(tests);
         let text = self.run(program, &arguments).await;

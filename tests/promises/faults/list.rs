@@ -20,6 +20,8 @@ pub(super) enum Expected {
     /// The reply is good, the connection is not.
     PassesOnce,
     Refused(u16, &'static str),
+    /// With one of these reasons.
+    RefusedAs(u16, &'static [&'static str]),
 }
 
 /// One fault.
@@ -38,6 +40,8 @@ impl Fault {
 }
 
 const CUT: Expected = Expected::Refused(502, "upstream_incomplete");
+/// A reset may come before the connection counts as made.
+const GONE: Expected = Expected::RefusedAs(502, &["upstream_incomplete", "upstream_connect"]);
 const LATE: Expected = Expected::Refused(504, "upstream_deadline");
 const LARGE: Expected = Expected::Refused(502, "upstream_too_large");
 
@@ -62,6 +66,11 @@ fn act(when: When, bytes: impl Into<Bytes>, end: End) -> Act {
         endless: None,
         end,
     }
+}
+
+/// Used up: the connection ends with the request read.
+pub(super) fn gone() -> Act {
+    act(When::Whole, "", End::Close)
 }
 
 fn fault(name: &'static str, act: Act, expected: Expected) -> Fault {
@@ -91,6 +100,9 @@ fn ends(whole: &[u8]) -> Vec<Fault> {
     let (line, head, part) = (&whole[..12], &whole[..40], &whole[..whole.len() - 100]);
     let last = &whole[..whole.len() - 1];
     let mut faults = vec![
+        fault("hangs at once", act(When::Accepted, "", End::Hang), LATE),
+        fault("closes at once", act(When::Accepted, "", End::Close), CUT),
+        fault("resets at once", act(When::Accepted, "", End::Reset), GONE),
         fault(
             "hangs with the request unread",
             act(When::Begun, "", End::Hang),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tokio::time::{sleep, timeout};
 
+use super::leaver::{Leaver, Left};
 use super::traffic::{Balancer, PROBE, Traffic};
 use crate::frame::{Figure, Scale};
 use crate::harness::{Gateway, World, until};
@@ -36,7 +37,10 @@ pub(super) async fn prove(scale: Scale) -> Vec<Figure> {
         let wanted = (number + 1) * share;
         until("traffic", async || (traffic.sent() >= wanted).then_some(())).await;
         let place = &mut instances[number % 2];
+        let leaver = Leaver::start(&world, place, DELAY + DRAIN / 4).await;
+        let left = tokio::task::spawn_local(leaver.until_the_end());
         ends.end(place, &balancer).await;
+        ends.left.note(&left.await.unwrap());
         *place = Gateway::start(&config).await;
         balancer.add(place.data);
     }
@@ -56,13 +60,14 @@ pub(super) async fn prove(scale: Scale) -> Vec<Figure> {
         outcome.sent >= least,
     ));
     // What was sent again had not been taken before.
-    let answered = outcome.allowed + outcome.blocked;
+    let answered = outcome.allowed + outcome.blocked + ends.left.answered();
     figures.push(Figure::new(
         "audit records of all instances",
         ends.records,
         format!("{answered}, one for each answer"),
         ends.records == answered,
     ));
+    figures.push(ends.left.figure());
     figures.extend(ends.figures(restarts));
     figures
 }
@@ -84,6 +89,7 @@ struct Ends {
     not_ready_first: usize,
     longest: Duration,
     records: usize,
+    left: Left,
 }
 
 impl Ends {

@@ -120,6 +120,27 @@ fn rule_8_a_policy_that_cannot_be_had() {
     );
 }
 
+/// A store that was never reached, or too long ago, confirms no absence: nobody is Off by it.
+#[test]
+fn rule_8_a_store_that_cannot_be_asked() {
+    let nothing = Snapshot::unavailable();
+    let mut rows: Vec<Row<'_>> = vec![
+        (Some(C), F, "unavailable", &[]),
+        (Some(F), C, "unavailable", &[]),
+        (None, C, "unavailable", &[]),
+        (Some(C), C, "allow", &[]),
+    ];
+    check("nothing was ever read", &nothing, &rows);
+    for absent in [Isolation::Off, Isolation::On] {
+        let terms = Terms { absent, ..TERMS };
+        check_with("whatever absence counts as", &nothing, terms, NOW, &rows);
+    }
+    let mut half = Snapshot::unavailable();
+    half.insert(tenant(C), Arc::new(off([])));
+    rows[2] = (None, C, "allow", &[]);
+    check("one side was", &half, &rows);
+}
+
 #[test]
 fn report_only_sides_block_nothing_by_themselves() {
     let reporting = || report_only(on([]));
@@ -203,6 +224,7 @@ fn snapshots() {
     policies.insert(tenant(C), Arc::new(on([])));
     policies.insert_unreadable(tenant(C));
     assert!(matches!(policies.get(tenant(C)), Record::Present(_)));
+    assert_eq!(policies.tenants().collect::<Vec<_>>(), [tenant(C)]);
     let before = policies.clone();
     policies.remove(tenant(C));
     assert!(matches!(policies.get(tenant(C)), Record::Absent));

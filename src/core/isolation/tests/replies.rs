@@ -289,6 +289,8 @@ fn decisions_have_the_documented_words() {
         ["enforce", "report-only"]
     );
     assert_eq!(Version(42).to_string(), "42");
+    assert_eq!(Version(42).next(), Version(43));
+    assert_eq!(Version(u64::MAX).next(), Version(u64::MAX));
     let findings = [
         Finding::Absent,
         Finding::AllowsWithoutClientTenant,

@@ -114,6 +114,8 @@ mod tests {
             format!("{OWN},{token}"),
             format!("a=b&access_token={token}"),
             format!("Bearer {}", escaped("%2e")),
+            format!("a.b {token}"),
+            format!("a.b.c {token}"),
         ] {
             assert!(
                 judged(&dressed).is_err(),
@@ -122,6 +124,16 @@ mod tests {
             );
         }
         assert_eq!(judged(&token), Err(Refused::Issuer));
+        let within = format!("a.b.c.d {token}");
+        assert_eq!(judged(&within), Err(Refused::Malformed));
         assert_eq!(judged("%25252525252e"), Err(Refused::Malformed));
+    }
+
+    #[test]
+    fn length_is_bounded() {
+        let opaque = |length| judged(&"a".repeat(length));
+        assert_eq!(opaque(LONGEST), Ok(NotEntra::Opaque));
+        assert_eq!(opaque(LONGEST + 1), Err(Refused::TooLong));
+        assert_eq!(opaque(LONGEST + 2), Err(Refused::TooLong));
     }
 }

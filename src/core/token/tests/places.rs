@@ -59,6 +59,23 @@ fn what_starts_like_claims_up_to_its_last_byte_is_no_opaque_token() {
     assert_eq!(read(&body).unwrap().untrusted, Some(Malformed));
 }
 
+/// Where a token is expected a whole one is one: nobody reads its claims as a header, nor its
+/// signature as claims.
+#[test]
+fn what_a_whole_token_is_made_of_is_no_other_token() {
+    for pad in ["", "x", "xx", "xxx"] {
+        let alg = format!(r#"{{"alg":"none{pad}","#);
+        let claims = v2_claims(A).replacen('{', &alg, 1);
+        let token = [b64(RS256), b64(claims), b64(v2_claims(B))].join(".");
+        let tokens = read(format!(r#"{{"access_token":"{token}"}}"#)).unwrap();
+        assert_eq!(
+            (tokens.tenants.as_slice(), tokens.untrusted),
+            (&[tenant(A)][..], None),
+            "{pad}"
+        );
+    }
+}
+
 /// Random bytes that happen to start with a brace and to hold a quote and a colon are no claims.
 #[test]
 fn an_opaque_token_of_two_parts_is_opaque() {
