@@ -59,9 +59,17 @@ impl Server {
         let line = log.first("prometheus listens", listens).await;
         let line = line.unwrap_or_else(|| panic!("{}", log.text()));
         let address = line.split("address=").nth(1).expect(&line).trim();
+        let client = Client::builder().no_proxy().build().unwrap();
+        // It listens before it can be asked.
+        let ready = format!("http://{address}/-/ready");
+        until("prometheus is ready", async || {
+            let answer = client.get(&ready).send().await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
         Self {
             _child: child,
-            client: Client::builder().no_proxy().build().unwrap(),
+            client,
             url: format!("http://{address}/api/v1"),
             log,
         }
