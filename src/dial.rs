@@ -9,10 +9,8 @@
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use http::HeaderMap;
-use http::header::RETRY_AFTER;
 use http::uri::Scheme;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
@@ -126,18 +124,6 @@ pub(crate) fn cause(error: &reqwest::Error) -> String {
         return "no answer".to_owned();
     }
     cause.to_string()
-}
-
-/// How long a server asks to be left alone: seconds, or until a date.
-pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    match text.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => {
-            let date = httpdate::parse_http_date(text).ok()?;
-            date.duration_since(now).ok()
-        }
-    }
 }
 
 fn bare(host: &str) -> &str {

@@ -5,6 +5,7 @@
 
 pub mod accept;
 pub mod admin;
+mod again;
 pub mod app;
 pub mod audit;
 pub mod cli;

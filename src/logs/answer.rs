@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use prost::Message;
 use thiserror::Error;
 
-use crate::dial::retry_after;
+use crate::again::retry_after;
 
 /// Statuses of a collector that may take it another time.
 const RETRYABLE: [StatusCode; 4] = [

@@ -13,7 +13,6 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -21,10 +20,10 @@ use tokio::time::{Instant, sleep_until};
 use super::answer::{Failure, judge};
 use super::queue::{Batch, Queue};
 use super::record::Envelope;
+use crate::again::pauses;
 use crate::otlp::Collector;
 
-/// Between attempts.
-const SHORTEST: Duration = Duration::from_secs(1);
+/// The longest pause between attempts.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// The longest that a collector may ask for.
@@ -86,7 +85,7 @@ impl Shipper {
     /// Carries a batch to its end.
     async fn carry(&mut self, export: Bytes) -> Result<u64, Failure> {
         let deadline = Instant::now() + self.retry_for;
-        let mut pauses = backoff();
+        let mut pauses = pauses(LONGEST);
         self.pause().await;
         loop {
             let answer = self.collector.post(export.clone()).await;
@@ -160,31 +159,6 @@ impl Shipper {
     }
 }
 
-fn backoff() -> ExponentialBackoff {
-    ExponentialBuilder::new()
-        .with_min_delay(SHORTEST)
-        .with_max_delay(LONGEST)
-        .without_max_times()
-        .with_jitter()
-        .build()
-}
-
 fn number(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_up_to_a_bound_and_never_end() {
-        let pauses: Vec<Duration> = backoff().take(200).collect();
-        assert_eq!(pauses.len(), 200);
-        for (index, pause) in pauses.iter().enumerate() {
-            let base = LONGEST.min(SHORTEST * 2_u32.saturating_pow(u32::try_from(index).unwrap()));
-            assert!((base..=base * 2).contains(pause), "{index}: {pause:?}");
-        }
-        assert_ne!(pauses, backoff().take(200).collect::<Vec<_>>(), "jitter");
-    }
 }

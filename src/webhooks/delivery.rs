@@ -8,7 +8,6 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -16,12 +15,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Hook;
 use super::message::Message;
 use super::receiver::Failure;
+use crate::again::pauses;
 
 /// Messages under way at once.
 const LANES: usize = 4;
 
-/// Between attempts: about a second, then twice as long each time.
-const SHORTEST: Duration = Duration::from_secs(1);
+/// The longest pause between attempts.
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Sends what there is to send, until told to end and everything was tried once more.
@@ -59,7 +58,7 @@ async fn until(due: Option<Instant>) {
 async fn carry(hook: Arc<Hook>, message: Message, mut end: watch::Receiver<bool>) {
     let (id, body) = (message.id.to_string(), message.body());
     let deadline = Instant::now() + hook.retry_for;
-    let mut pauses = backoff();
+    let mut pauses = pauses(LONGEST);
     let ended = loop {
         let failure = match hook.receiver.send(&id, &body).await {
             Ok(()) => break Ok(()),
@@ -82,29 +81,4 @@ async fn carry(hook: Arc<Hook>, message: Message, mut end: watch::Receiver<bool>
         }
     };
     hook.ended(&message, ended);
-}
-
-fn backoff() -> ExponentialBackoff {
-    ExponentialBuilder::new()
-        .with_min_delay(SHORTEST)
-        .with_max_delay(LONGEST)
-        .without_max_times()
-        .with_jitter()
-        .build()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_up_to_a_bound_and_never_end() {
-        let pauses: Vec<Duration> = backoff().take(200).collect();
-        assert_eq!(pauses.len(), 200);
-        for (index, pause) in pauses.iter().enumerate() {
-            let base = LONGEST.min(SHORTEST * 2_u32.saturating_pow(u32::try_from(index).unwrap()));
-            assert!((base..=base * 2).contains(pause), "{index}: {pause:?}");
-        }
-        assert_ne!(pauses, backoff().take(200).collect::<Vec<_>>(), "jitter");
-    }
 }

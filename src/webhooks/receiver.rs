@@ -10,8 +10,9 @@ use thiserror::Error;
 use tokio::time::timeout;
 
 use super::signature::Signer;
+use crate::again::retry_after;
 use crate::config::Webhook;
-use crate::dial::{self, Dial, retry_after};
+use crate::dial::{self, Dial};
 use crate::secret::Unusable;
 use crate::tls::Certificates;
 
