@@ -15,11 +15,12 @@ use crate::webhooks::{Deliveries, Webhooks};
 
 /// Dropped, it hands over what is waiting, each within a bound; audit lines last.
 pub(super) struct Recording {
-    shipping: Option<Shipping>,
     _exporting: Option<Exporting>,
     _deliveries: Option<Deliveries>,
     _storing: Option<events::Writer>,
     _writer: Writer,
+    /// Waited for last: it was told to end before the others were waited for.
+    shipping: Option<Shipping>,
 }
 
 impl Drop for Recording {

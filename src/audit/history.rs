@@ -30,7 +30,7 @@ pub async fn record_histories(policies: Policies, audit: Audit) {
     drop(policies);
     loop {
         if let Some(obeyed) = &*obeys.borrow_and_update() {
-            audit.write(&Line {
+            audit.write_released(&Line {
                 time: Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH),
                 event: "history_accepted",
                 gateway: &etcd.gateway,

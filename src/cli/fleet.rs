@@ -38,6 +38,10 @@ pub(super) struct AcceptArgs {
     /// The revision that was looked at, as this command shows it.
     #[arg(long, value_name = "N", requires = "cluster")]
     revision: Option<u64>,
+    /// The cluster that is given up, as gateways name it that refuse this one. Without it: the same,
+    /// of which a backup was restored.
+    #[arg(long, value_name = "ID", requires = "cluster")]
+    instead_of: Option<String>,
     /// Why, for those who read the records later.
     #[arg(long, value_name = "TEXT", requires = "cluster")]
     note: Option<String>,
@@ -103,8 +107,9 @@ Examples:
 
 Gateways refuse an etcd that is older than what they enforce, or another (tidegate_policy_source_regressed
 is 1), and keep enforcing what they have. Without --cluster this tells what is there, and accepts nothing.
-With it, each gateway that refuses the history reads everything and enforces that instead, once: the
-acceptance stands in etcd, in each gateway's audit records, and is void for any other history or backup.
+With it, each gateway that enforces the policies of the cluster given up (--instead-of, or the same) and
+refuses this history reads everything and enforces that instead, once, if it looks within a day: the
+acceptance stands in etcd and in each gateway's audit records. A gateway that saw it never obeys it again.
 Exit codes: 0 told, or accepted; 1 etcd is another one than was named, or does not answer.";
 
 const EXPORT_HELP: &str = "\

@@ -2,12 +2,15 @@
 //! gateways applied: a backup that was restored, a cluster that was set up anew.
 //!
 //! Invariant: each gateway obeys each acceptance at most once, and only one that names the cluster
-//! it stands in. An acceptance is a key among the policies, so that whoever follows a history has
-//! seen every acceptance in it, in its place; what was seen is remembered over restarts. So one that
-//! comes back with another backup is an old one, and obeyed by nobody.
+//! it stands in and the cluster whose policies this gateway has. An acceptance is a key among the
+//! policies, so that whoever follows a history has seen every acceptance in it, in its place; what
+//! was seen is remembered over restarts. So one that comes back with another backup is an old one
+//! to whoever saw it, and after a day to everybody.
 //!
-//! 1. The operator looks which cluster and revision there are, and names both.
-//! 2. A gateway that refuses the history looks for an acceptance it has not seen.
+//! 1. The operator looks which cluster and revision there are, and names both; and the cluster that
+//!    is given up, if it is another.
+//! 2. A gateway that refuses the history looks for an acceptance it has not seen, not older than a
+//!    day.
 //! 3. It reads everything, and puts it in force in the place of all it had, at once.
 
 use std::fmt;
@@ -19,12 +22,16 @@ use uuid::Uuid;
 use super::etcd::{EtcdError, KeyValue, RangeRequest, Session, TxnRequest};
 use super::keys::Keys;
 use super::write::{is_at, put};
+use crate::core::policy::UnixSeconds;
 
 /// Longest text of an acceptance, in bytes.
 pub const LONGEST: usize = 512;
 
 /// Most acceptances looked at: each is an operator's act.
 const MOST: i64 = 10_000;
+
+/// Seconds for which an acceptance counts: whoever was away for longer waits for another word.
+const GOOD_FOR: UnixSeconds = 24 * 60 * 60;
 
 /// What an operator said, as it stands in etcd.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +40,8 @@ pub struct Acceptance {
     pub cluster: String,
     /// The revision that was looked at.
     pub revision: u64,
+    /// The cluster that is given up for it: the same, where a backup of it was restored.
+    pub instead_of: String,
     /// When, by the operator's clock.
     pub time: Timestamp,
     /// Who, as they say.
@@ -124,6 +133,13 @@ impl Accepted {
     pub(super) fn fits(&self, history: History) -> bool {
         self.acceptance.fits(history, self.written)
     }
+
+    /// Whether it speaks to whoever has this cluster's policies, now.
+    pub(super) fn speaks_to(&self, cluster: u64, now: UnixSeconds) -> bool {
+        let since = now.saturating_sub(self.acceptance.time.as_second());
+        let is_good = (-GOOD_FOR..=GOOD_FOR).contains(&since);
+        is_good && self.acceptance.instead_of == cluster_id(cluster)
+    }
 }
 
 /// Acceptances that stand in a cluster.
@@ -165,11 +181,11 @@ pub async fn read(session: &Session, keys: &Keys) -> Result<(Found, History), Et
 
 fn accepted(keys: &Keys, kv: &KeyValue) -> Option<Accepted> {
     let (below, _) = keys.accepted();
-    let id = kv.key.strip_prefix(below.as_slice())?;
+    let id = std::str::from_utf8(kv.key.strip_prefix(below.as_slice())?).ok()?;
+    // In one spelling only: by its id it is known again.
+    let is_canonical = |uuid: &Uuid| uuid.to_string() == id;
     Some(Accepted {
-        id: Uuid::parse_str(std::str::from_utf8(id).ok()?)
-            .ok()?
-            .to_string(),
+        id: Uuid::parse_str(id).ok().filter(is_canonical)?.to_string(),
         written: u64::try_from(kv.mod_revision).ok()?,
         acceptance: serde_json::from_slice(&kv.value)
             .ok()
@@ -211,6 +227,7 @@ mod tests {
         let acceptance = Acceptance {
             cluster: cluster_id(0xab),
             revision: 500,
+            instead_of: cluster_id(0xab),
             time: Timestamp::UNIX_EPOCH,
             by: "operator".to_owned(),
             note: None,
@@ -229,6 +246,70 @@ mod tests {
         ] {
             let found = acceptance.fits(history(cluster, revision), written);
             assert_eq!(found, fits, "{cluster:x} {revision} {written}");
+        }
+    }
+
+    #[test]
+    fn an_acceptance_speaks_to_those_who_have_what_is_given_up_and_for_a_day() {
+        const SAID: UnixSeconds = 1_800_000_000;
+        let accepted = Accepted {
+            id: Uuid::nil().to_string(),
+            written: 501,
+            acceptance: Acceptance {
+                cluster: cluster_id(0xab),
+                revision: 500,
+                instead_of: cluster_id(0xcd),
+                time: Timestamp::from_second(SAID).unwrap(),
+                by: "operator".to_owned(),
+                note: None,
+            },
+        };
+        for (cluster, now, speaks) in [
+            (0xcd, SAID, true),
+            (0xcd, SAID + GOOD_FOR, true),
+            (0xcd, SAID - GOOD_FOR, true),
+            (0xcd, SAID + GOOD_FOR + 1, false),
+            (0xcd, SAID - GOOD_FOR - 1, false),
+            (0xcd, UnixSeconds::MAX, false),
+            (0xcd, UnixSeconds::MIN, false),
+            // Its own cluster is another than the one that is given up.
+            (0xab, SAID, false),
+        ] {
+            assert_eq!(
+                accepted.speaks_to(cluster, now),
+                speaks,
+                "{cluster:x} {now}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        let keys = Keys::below("/tidegate/");
+        let read = |id: &str| {
+            let value = serde_json::json!({
+                "cluster": cluster_id(1), "revision": 1, "instead_of": cluster_id(1),
+                "time": "2026-11-22T10:00:00Z", "by": "operator", "note": null,
+            });
+            let kv = KeyValue {
+                key: keys.acceptance(id).into(),
+                value: value.to_string().into_bytes().into(),
+                mod_revision: 2,
+                ..KeyValue::default()
+            };
+            accepted(&keys, &kv).is_some()
+        };
+        let id = "0193e5f0-0000-7000-8000-00000000000a";
+        assert!(read(id));
+        for odd in [
+            id.to_uppercase(),
+            id.replace('-', ""),
+            format!("{{{id}}}"),
+            format!("urn:uuid:{id}"),
+            format!(" {id}"),
+            String::new(),
+        ] {
+            assert!(!read(&odd), "{odd}");
         }
     }
 }

@@ -96,6 +96,9 @@ struct Faulty {
     problems: Vec<Problem>,
 }
 
+/// Most acceptances remembered.
+const MOST_ACCEPTED: usize = 10_000;
+
 /// See above.
 #[derive(Clone, Debug)]
 pub(super) struct Ledger {
@@ -126,9 +129,22 @@ impl Ledger {
         }
     }
 
-    /// Whether an acceptance was seen, by its name.
+    /// Whether an acceptance was seen, by its name. Beyond a bound nobody can tell any more, and
+    /// every one counts as that.
     pub(super) fn has_seen(&self, acceptance: &[u8]) -> bool {
-        self.accepted.contains_key(acceptance)
+        self.accepted.len() >= MOST_ACCEPTED || self.accepted.contains_key(acceptance)
+    }
+
+    /// Notes that an acceptance was seen, and tells whether that is news.
+    pub(super) fn see(&mut self, acceptance: &[u8], revision: i64) -> bool {
+        let is_news = !self.accepted.contains_key(acceptance);
+        let is_kept = is_news && self.accepted.len() < MOST_ACCEPTED;
+        if is_kept {
+            // A part of an answer would keep all of it in memory.
+            let name = Bytes::copy_from_slice(acceptance);
+            self.accepted.insert(name, revision);
+        }
+        is_kept
     }
 
     /// What the cache is to hold of acceptances that were seen.
@@ -278,8 +294,7 @@ impl Ledger {
         match read {
             Read::Beat => {}
             Read::Accepted => {
-                let known = self.accepted.insert(row.name.clone(), row.revision);
-                if known.is_none() {
+                if self.see(&row.name, row.revision) {
                     pass.kept.push(row.kept(Kind::InForce));
                 }
             }

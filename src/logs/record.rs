@@ -112,6 +112,10 @@ impl Line {
             Some("block" | "pass_non_entra" | "refused" | "would_block") => {
                 (SeverityNumber::Warn, "WARN")
             }
+            // Meant by an operator, and worth a look.
+            None if self.event.as_deref() == Some("history_accepted") => {
+                (SeverityNumber::Warn, "WARN")
+            }
             _ => (SeverityNumber::Error, "ERROR"),
         }
     }

@@ -14,24 +14,35 @@ use crate::cli::cluster::Cluster;
 use crate::cli::fault::Fault;
 use crate::cli::output::{json, plural, print};
 use crate::fleet::accept::{self, Acceptance, Accepted, Found, LONGEST};
+use crate::fleet::etcd::Session;
 use crate::fleet::status;
 use crate::problem::visible;
 
 pub(super) fn run(args: &AcceptArgs) -> Result<Exit, Fault> {
     let note = args.note.as_ref();
     if note.is_some_and(|note| note.len() > LONGEST) {
-        return Err(Fault::Wrong(format!(
-            "--note: more than {LONGEST} characters"
-        )));
+        return Err(Fault::Wrong(format!("--note: more than {LONGEST} bytes")));
     }
     let cluster = Cluster::of(&args.config)?;
-    let (fleet, before) = cluster.run(async |session| {
+    // In one conversation: what was looked at is what is accepted.
+    let report = cluster.run(async |session| {
         let fleet = status::read(session, &cluster.keys).await?;
-        Ok((fleet, accept::read(session, &cluster.keys).await?.0))
-    })?;
-    let mut report = Report::of(fleet, before);
+        let before = accept::read(session, &cluster.keys).await?.0;
+        let report = Report::of(fleet, before);
+        Ok(say(session, &cluster, args, report).await)
+    })??;
+    Ok(print(&report.text(args.json), Exit::Done))
+}
+
+/// Says what the operator named, if anything, where it is what stands there.
+async fn say(
+    session: &Session,
+    cluster: &Cluster,
+    args: &AcceptArgs,
+    mut report: Report,
+) -> Result<Report, Fault> {
     let Some((named, revision)) = args.cluster.as_deref().zip(args.revision) else {
-        return Ok(print(&report.text(args.json), Exit::Done));
+        return Ok(report);
     };
     if !named.eq_ignore_ascii_case(&report.cluster) {
         let found = &report.cluster;
@@ -47,23 +58,32 @@ pub(super) fn run(args: &AcceptArgs) -> Result<Exit, Fault> {
              since you looked?"
         )));
     }
+    let instead_of = args.instead_of.as_deref().unwrap_or(&report.cluster);
+    let is_id = instead_of.len() == 16 && instead_of.bytes().all(|b| b.is_ascii_hexdigit());
+    if !is_id {
+        return Err(Fault::Wrong(format!(
+            "--instead-of: expected a cluster's id, 16 hexadecimal digits; found {}",
+            visible(instead_of)
+        )));
+    }
     let acceptance = Acceptance {
         cluster: report.cluster.clone(),
         revision,
+        instead_of: instead_of.to_ascii_lowercase(),
         time: Timestamp::now(),
         by: operator(),
         note: args.note.clone(),
     };
-    let said = cluster.run(async |session| accept::say(session, &cluster.keys, &acceptance).await);
-    let id = said.map_err(|fault| match fault {
-        Fault::Failed(why) => Fault::Failed(format!(
-            "{why}; it may have been accepted nevertheless: run `tidegate fleet accept` without \
+    let said = accept::say(session, &cluster.keys, &acceptance).await;
+    let id = said.map_err(|error| {
+        Fault::Failed(format!(
+            "{error}; it may have been accepted nevertheless: run `tidegate fleet accept` without \
              --cluster to see"
-        )),
-        other @ (Fault::Problems(_) | Fault::Wrong(_)) => other,
+        ))
     })?;
     report.accepted = Some(id);
-    Ok(print(&report.text(args.json), Exit::Done))
+    report.instead_of = Some(acceptance.instead_of);
+    Ok(report)
 }
 
 /// Who says so: as far as the system tells, which is for people to read and no proof.
@@ -92,6 +112,8 @@ struct Report {
     unreadable: usize,
     /// The id of the one that was made now.
     accepted: Option<String>,
+    /// The cluster that is given up for it.
+    instead_of: Option<String>,
 }
 
 impl Report {
@@ -104,6 +126,7 @@ impl Report {
             before: found.accepted,
             unreadable: found.unreadable,
             accepted: None,
+            instead_of: None,
         }
     }
 
@@ -130,12 +153,12 @@ impl fmt::Display for Report {
             let some = plural(self.unreadable as u64, "acceptance");
             writeln!(f, "{some} cannot be read, and nobody obeys them")?;
         }
-        if let Some(id) = &self.accepted {
+        if let (Some(id), Some(instead_of)) = (&self.accepted, &self.instead_of) {
             writeln!(f, "accepted, as {id}")?;
             return writeln!(
                 f,
-                "Gateways that refused it take it up when they ask again, within 20 s; `fleet \
-                 status` lists them then."
+                "Gateways with policies of cluster {instead_of} that refused it take it up when they \
+                 ask again, within 20 s; `fleet status` lists them then."
             );
         }
         writeln!(f, "Nothing was accepted.")?;
@@ -143,7 +166,8 @@ impl fmt::Display for Report {
             f,
             "Look what is in it (`fleet export`, `policy diff`). To have it enforced in the place of \
              what gateways have:\n  tidegate fleet accept --cluster {cluster} --revision {revision} \
-             --note WHY"
+             --note WHY\nWhere gateways have another cluster's policies: --instead-of, with the id that \
+             their log tells."
         )
     }
 }
@@ -160,9 +184,11 @@ impl fmt::Display for Line<'_> {
         } = self.0;
         let (by, time) = (visible(&acceptance.by), acceptance.time);
         let (cluster, revision) = (visible(&acceptance.cluster), acceptance.revision);
+        let instead_of = visible(&acceptance.instead_of);
         write!(
             f,
-            "accepted at revision {written}: {cluster} at revision {revision}, {time}, by {by}, as {id}"
+            "accepted at revision {written}: {cluster} at revision {revision}, in the place of \
+             {instead_of}, {time}, by {by}, as {id}"
         )?;
         match &acceptance.note {
             Some(note) => write!(f, ": {}", visible(note)),

@@ -105,7 +105,10 @@ fn take_whole(events: &mut Vec<Event>, more: bool) -> Vec<Event> {
 }
 
 fn is_bounded(events: &[Event]) -> bool {
-    let size = |event: &Event| event.kv.as_ref().map_or(0, |kv| kv.value.len());
+    let size = |event: &Event| {
+        let kv = event.kv.as_ref();
+        kv.map_or(0, |kv| kv.key.len() + kv.value.len())
+    };
     events.len() <= MOST_EVENTS && events.iter().map(size).sum::<usize>() <= MOST_BYTES
 }
 

@@ -14,6 +14,7 @@ use super::super::etcd::{EtcdError, KeyValue, RangeRequest, RangeResponse, Sessi
 use super::super::ledger::Newest;
 use super::super::store::{Meta, Origin};
 use super::{End, Goal, Source, Witness, header, regressed};
+use crate::clock::now;
 
 impl Source {
     /// Looks whether this is the history that was applied.
@@ -92,8 +93,12 @@ impl Source {
     async fn look_for_acceptance(&mut self, session: &Session, why: String) -> Result<Goal, End> {
         let accepted = match self.acceptance(session).await {
             Ok(Some(accepted)) => accepted,
+            Ok(None) => return Err(End::Regressed(why)),
             // What cannot be read is not accepted.
-            Ok(None) | Err(_) => return Err(End::Regressed(why)),
+            Err(error) => {
+                let unread = format!("{why}; whether it was accepted cannot be read: {error}");
+                return Err(End::Regressed(unread));
+            }
         };
         let Some(before) = self.meta.as_ref().map(Meta::history) else {
             return Err(End::Regressed(why));
@@ -114,16 +119,20 @@ impl Source {
         Ok(goal)
     }
 
-    /// The last one that was not seen and is about what stands there.
+    /// The last one that was not seen, is about what stands there, and speaks to us.
     async fn acceptance(&self, session: &Session) -> Result<Option<Accepted>, EtcdError> {
         let (found, history) = accept::read(session, &self.keys).await?;
+        let Some(ours) = self.meta.as_ref().map(|meta| meta.cluster) else {
+            return Ok(None);
+        };
+        let now = now();
         let is_new = |accepted: &Accepted| {
             let key = self.keys.acceptance(&accepted.id);
             let seen = self
                 .keys
                 .name(&key)
                 .is_none_or(|name| self.ledger.has_seen(name));
-            !seen && accepted.fits(history)
+            !seen && accepted.fits(history) && accepted.speaks_to(ours, now)
         };
         Ok(found.accepted.into_iter().rev().find(is_new))
     }
@@ -161,7 +170,16 @@ impl Source {
             ..RangeRequest::default()
         };
         let (is_same, witness) = match session.range(request.clone()).await {
-            Ok(then) => (newest.is(then.kvs.first()), Witness::Seen),
+            Ok(then) => {
+                // That something is absent shows nothing: it is in many histories.
+                let shows = newest.value.is_some();
+                let witness = if shows {
+                    Witness::Seen
+                } else {
+                    Witness::Nobody
+                };
+                (newest.is(then.kvs.first()), witness)
+            }
             Err(EtcdError::Compacted) => {
                 request.revision = 0;
                 let now = session.range(request).await?;

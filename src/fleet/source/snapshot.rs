@@ -116,6 +116,11 @@ impl Source {
                 None => break,
             }
         }
+        if let Base::Accepted(accepted) = base {
+            // Also where it went away meanwhile: it is obeyed now, and never again.
+            let key = self.keys.acceptance(&accepted.id);
+            ledger.see(self.keys.name(&key).unwrap_or_default(), page.revision);
+        }
         let gone = ledger.retain(&names, page.revision);
         self.add(gone, &mut pass).await;
         self.store.add(ledger.seen()).await;

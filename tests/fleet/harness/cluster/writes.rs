@@ -41,6 +41,22 @@ impl Cluster {
 
     /// Says that what stands there now is to be followed, and returns the id of that.
     pub fn fleet_accept(&self) -> String {
+        self.fleet_accept_instead_of(&self.cluster_id())
+    }
+
+    /// The id of this cluster.
+    pub fn cluster_id(&self) -> String {
+        let etcd = Arc::new(self.settings());
+        let keys = Keys::below(&etcd.prefix);
+        self.runtime.block_on(async {
+            let session = Session::open_any(&etcd, &tls(&etcd).unwrap()).await;
+            let (_, history) = accept::read(&session.unwrap(), &keys).await.unwrap();
+            accept::cluster_id(history.cluster)
+        })
+    }
+
+    /// Says that this history is to be followed in the place of that cluster's, and returns the id.
+    pub fn fleet_accept_instead_of(&self, cluster: &str) -> String {
         let etcd = Arc::new(self.settings());
         let keys = Keys::below(&etcd.prefix);
         self.runtime.block_on(async {
@@ -51,6 +67,7 @@ impl Cluster {
             let acceptance = Acceptance {
                 cluster: accept::cluster_id(history.cluster),
                 revision: history.revision.cast_unsigned(),
+                instead_of: cluster.to_owned(),
                 time: jiff::Timestamp::now(),
                 by: "the test".to_owned(),
                 note: None,
