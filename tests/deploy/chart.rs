@@ -96,6 +96,7 @@ fn variants() -> Vec<(&'static str, Value, Vec<&'static str>, &'static str)> {
                     "ports": [{"port": 4318, "protocol": "TCP"}],
                 }]},
                 "terminationGracePeriodSeconds": 75,
+                "resources": {"limits": {"memory": "10Gi"}},
                 "podAnnotations": {"example": "\"quoted\""},
                 "tolerations": [{"operator": "Exists"}],
                 "imagePullSecrets": [{"name": "registry"}],

@@ -56,9 +56,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* What the schema cannot say: what in one place must fit what stands in another. */}}
 {{- define "tidegate.fits" -}}
 {{- $config := .Values.config -}}
-{{- $end := add .Values.preStopSeconds (trimSuffix "s" $config.limits.drain_timeout | int) 10 -}}
+{{- $delay := $config.limits.drain_delay | default "0s" -}}
+{{- $end := add .Values.preStopSeconds (trimSuffix "s" $delay | int) (trimSuffix "s" $config.limits.drain_timeout | int) 10 -}}
 {{- if lt (int .Values.terminationGracePeriodSeconds) (int $end) -}}
-{{- fail (printf "terminationGracePeriodSeconds: %v, expected at least %v: preStopSeconds, config.limits.drain_timeout and 10 s" .Values.terminationGracePeriodSeconds $end) -}}
+{{- fail (printf "terminationGracePeriodSeconds: %v, expected at least %v: preStopSeconds, config.limits.drain_delay, config.limits.drain_timeout and 10 s" .Values.terminationGracePeriodSeconds $end) -}}
 {{- end -}}
 {{- if eq (include "tidegate.port" $config.listen.address) (include "tidegate.port" $config.admin.address) -}}
 {{- fail "config.admin.address: the port of config.listen.address, expected another" -}}
