@@ -16,11 +16,7 @@ fn regressed() -> Option<(Cluster, Gateway)> {
     if !etcd() {
         return None;
     }
-    let mut cluster = Cluster::start(1);
-    cluster.put(tenant(CONTOSO), &document(CONTOSO, 0));
-    cluster.kill(0);
-    let backup = cluster.back_up();
-    cluster.start_all();
+    let (mut cluster, backup) = Cluster::backed_up(CONTOSO);
     let gateway = Gateway::start(&cluster, &Start::default());
     until("it is On", || gateway.exchange() == 403);
     cluster.put(

@@ -51,11 +51,7 @@ fn a_restored_backup_is_not_followed() {
     if !etcd() {
         return;
     }
-    let mut cluster = Cluster::start(1);
-    cluster.put(tenant(CONTOSO), &document(CONTOSO, 0));
-    cluster.kill(0);
-    let backup = cluster.back_up();
-    cluster.start_all();
+    let (mut cluster, backup) = Cluster::backed_up(CONTOSO);
     let gateway = Follower::start(&cluster.settings());
     let revision = cluster.put(tenant(CONTOSO), &document(CONTOSO, 9));
     gateway.reaches(revision);

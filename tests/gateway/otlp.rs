@@ -126,3 +126,26 @@ pub(crate) fn metric(metrics: &str, name: &str) -> u64 {
     let line = metrics.lines().find_map(|line| line.strip_prefix(name));
     line.map_or(0, |value| value.trim().parse().unwrap())
 }
+
+/// Holds a request's headers against those of a file of headers with this key, and no others but
+/// what HTTP needs.
+pub(crate) fn shows_its_headers(request: &Request, key: &str) {
+    assert_eq!(request.header("x-api-key"), Some(key));
+    let bearer = format!("Bearer {key}");
+    assert_eq!(request.header("authorization"), Some(&*bearer));
+    let names = request.headers.keys();
+    let mut names: Vec<&str> = names.map(http::HeaderName::as_str).collect();
+    names.sort_unstable();
+    let sent = [
+        "accept",
+        "authorization",
+        "content-length",
+        "content-type",
+        "host",
+        "user-agent",
+        "x-api-key",
+    ];
+    assert_eq!(names, sent);
+    let agent = request.header("user-agent").unwrap();
+    assert!(agent.starts_with("tidegate/"), "{agent}");
+}

@@ -145,7 +145,7 @@ impl fmt::Display for Report {
         writeln!(f, "cluster {cluster} at revision {revision}")?;
         let policies = plural(self.policies, "policy");
         let gateways = plural(self.gateways as u64, "gateway");
-        writeln!(f, "{policies}; {gateways} that follow it already")?;
+        writeln!(f, "{policies}; {gateways} following it already")?;
         for accepted in &self.before {
             writeln!(f, "{}", Line(accepted))?;
         }

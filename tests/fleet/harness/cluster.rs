@@ -14,7 +14,7 @@ use tidegate::config::Etcd;
 use tidegate::fleet::etcd::{EtcdError, Session, StatusRequest, StatusResponse, tls};
 use tokio::runtime::Runtime;
 
-use super::{Net, Tls, until};
+use super::{Net, Tls, document, tenant, until};
 
 /// Whether etcd is there; says so if it is not.
 pub fn etcd() -> bool {
@@ -177,6 +177,16 @@ impl Cluster {
 
     pub fn kill_all(&mut self) {
         (0..self.members.len()).for_each(|n| self.kill(n));
+    }
+
+    /// One member with one policy without entries, and a backup of just that.
+    pub fn backed_up(whose: &str) -> (Self, TempDir) {
+        let mut cluster = Self::start(1);
+        cluster.put(tenant(whose), &document(whose, 0));
+        cluster.kill(0);
+        let backup = cluster.back_up();
+        cluster.start_all();
+        (cluster, backup)
     }
 
     /// Copies what a cluster of one member holds that is stopped or frozen.

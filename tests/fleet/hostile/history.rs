@@ -27,11 +27,7 @@ fn a_refused_history_stays_refused_when_it_cannot_be_compared_any_more() {
     if !etcd() {
         return;
     }
-    let mut cluster = Cluster::start(1);
-    cluster.put(tenant(FABRIKAM), &document(FABRIKAM, 0));
-    cluster.kill(0);
-    let backup = cluster.back_up();
-    cluster.start_all();
+    let (mut cluster, backup) = Cluster::backed_up(FABRIKAM);
     let gateway = Follower::start(&cluster.settings());
     let revision = cluster.put(tenant(CONTOSO), &document(CONTOSO, 9));
     gateway.reaches(revision);
@@ -65,11 +61,7 @@ fn a_history_that_nobody_can_compare_is_told_by_what_is_in_it() {
     if !etcd() {
         return;
     }
-    let mut cluster = Cluster::start(1);
-    cluster.put(tenant(FABRIKAM), &document(FABRIKAM, 0));
-    cluster.kill(0);
-    let backup = cluster.back_up();
-    cluster.start_all();
+    let (mut cluster, backup) = Cluster::backed_up(FABRIKAM);
     let gateway = Follower::start(&cluster.settings());
     let revision = overtake(&cluster, 40);
     gateway.reaches(cluster.put(tenant(CONTOSO), &document(CONTOSO, 9)));

@@ -7,6 +7,7 @@ use tidegate_mock::{Preset, Reply};
 
 use super::stage::{Collector, exchanges, setup, to};
 use crate::harness::{COMMON, CONTOSO, FABRIKAM, Policy, Setup, World, until};
+use crate::otlp::shows_its_headers;
 
 /// No token, code or secret is in anything that is exported, whatever is exchanged and however it
 /// ends.
@@ -96,24 +97,7 @@ async fn headers_of_a_file_reach_the_collector_and_nobody_else() {
     .await;
     assert_eq!(collector.resource()["service.name"], "gateway of Contoso");
     for request in collector.requests() {
-        assert_eq!(request.header("x-api-key"), Some(&*key));
-        assert_eq!(
-            request.header("authorization"),
-            Some(&*format!("Bearer {key}"))
-        );
-        let names = request.headers.keys();
-        let mut names: Vec<&str> = names.map(http::HeaderName::as_str).collect();
-        names.sort_unstable();
-        let sent = [
-            "accept",
-            "authorization",
-            "content-length",
-            "content-type",
-            "host",
-            "user-agent",
-            "x-api-key",
-        ];
-        assert_eq!(names, sent);
+        shows_its_headers(&request, &key);
     }
     let provider: Vec<u8> = world
         .idp

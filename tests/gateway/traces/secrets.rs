@@ -6,6 +6,7 @@ use tidegate_mock::{Preset, Reply};
 
 use super::stage::Collector;
 use crate::harness::{COMMON, CONTOSO, FABRIKAM, Policy, Setup, World};
+use crate::otlp::shows_its_headers;
 
 /// No token, code, secret or account is in anything that is exported, whatever is exchanged and
 /// however it ends.
@@ -103,33 +104,7 @@ async fn headers_of_a_file_reach_the_collector_and_nobody_else() {
     collector.exchange(&outcome.record).await;
     assert_eq!(collector.resource()["service.name"], "gateway of Contoso");
     for request in collector.requests() {
-        assert_eq!(request.header("x-api-key"), Some(&*key));
-        assert_eq!(
-            request.header("authorization"),
-            Some(&*format!("Bearer {key}"))
-        );
-        let mut names: Vec<&str> = request
-            .headers
-            .keys()
-            .map(http::HeaderName::as_str)
-            .collect();
-        names.sort_unstable();
-        let sent = [
-            "accept",
-            "authorization",
-            "content-length",
-            "content-type",
-            "host",
-            "user-agent",
-            "x-api-key",
-        ];
-        assert_eq!(names, sent);
-        assert!(
-            request
-                .header("user-agent")
-                .unwrap()
-                .starts_with("tidegate/")
-        );
+        shows_its_headers(&request, &key);
     }
     // A collector that refuses them, and says so in its own words.
     collector.answers(Reply::new(401, format!("no such key: {key}")));
